@@ -1,0 +1,121 @@
+"""The readings of all cells to one application: names are brought together, duplicates reported, types linked."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
+
+from lowcode_kernel.application import Application
+from lowcode_kernel.elements import Action, Attribute, Element, Entity, Integration, Query, Screen, Setting, Struct
+from lowcode_kernel.language.callables import link_screen
+from lowcode_kernel.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from lowcode_kernel.language import CellReading
+    from lowcode_kernel.language.small import AppName
+    from lowcode_kernel.types import Type
+
+E = TypeVar("E", bound=Element)
+
+DEFAULT_NAME = "app"
+_SHARED_NAMES = frozenset({"role", "test", "data"})  # kinds whose names live apart from those that bodies call
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """An application with what was wrong on the way to it. `application` holds all that could be read."""
+
+    application: Application
+    problems: tuple[Problem, ...]
+
+
+def assemble(readings: Iterable[CellReading]) -> Model:
+    """Bring the cells' definitions together. Two that define one name are an error that names both; the first by place stays."""
+    ordered = sorted(readings, key=lambda reading: reading.place)
+    problems = [problem for reading in ordered for problem in reading.problems]
+    app = _one_app([reading.app for reading in ordered if reading.app], problems)
+    elements = _unique([element for reading in ordered for element in reading.elements], problems)
+    name, title = (app.name, app.title) if app else (DEFAULT_NAME, "Application")
+    return Model(application=Application.of(name, title, _linked(elements)), problems=tuple(problems))
+
+
+def _one_app(names: list[AppName], problems: list[Problem]) -> AppName | None:
+    for other in names[1:]:
+        if other.name != names[0].name:
+            fact = f"the application is named {other.name}, and {names[0].name} at {names[0].place}"
+            problems.append(Problem(code="LK103", fact=fact, hint="keep one %app", place=other.place))
+    return names[0] if names else None
+
+
+def _namespace(element: Element) -> str:
+    """Kinds that bodies name share one namespace, since a call `orders()` has to mean one thing. A screen is named in links alone, so it has its own."""
+    return element.kind if element.kind in _SHARED_NAMES or element.kind == "screen" else "name"
+
+
+def _unique(elements: list[Element], problems: list[Problem]) -> list[Element]:
+    seen: dict[tuple[str, str], Element] = {}
+    kept: list[Element] = []
+    for element in elements:
+        key = (_namespace(element), element.name)
+        if element.kind == "data":
+            kept.append(element)
+        elif (first := seen.setdefault(key, element)) is element:
+            kept.append(element)
+        else:
+            fact = f"{element.kind} {element.name} is defined here, and {first.kind} {first.name} at {first.place}"
+            problems.append(Problem(code="LK102", fact=fact, hint="rename one, or delete one", place=element.place, element=element.id))
+    return _numbered_data(kept)
+
+
+def _numbered_data(elements: list[Element]) -> list[Element]:
+    """Several cells may give data for one entity: the second is named `Customer_2`, so that names stay unique."""
+    count: dict[str, int] = defaultdict(int)
+    result: list[Element] = []
+    for element in elements:
+        if element.kind == "data":
+            count[element.name] += 1
+            number = count[element.name]
+            result.append(replace(element, name=f"{element.name}_{number}") if number > 1 else element)
+        else:
+            result.append(element)
+    return result
+
+
+def _linked(elements: list[Element]) -> list[Element]:
+    """Resolve names of types: what cells took for an entity may be a struct or the row of a query."""
+    structs = {element.name for element in elements if isinstance(element, Struct)}
+    queries = {element.name for element in elements if isinstance(element, Query)}
+    entities = frozenset(element.name for element in elements if isinstance(element, Entity)) | {"User"}
+
+    def link(type_: Type) -> Type:
+        if type_.kind == "entity" and type_.name not in entities:
+            if type_.name in structs:
+                return replace(type_, kind="struct")
+            if type_.name in queries:
+                return replace(type_, kind="query")
+        return type_
+
+    return [_relinked(link_screen(element, entities) if isinstance(element, Screen) else element, link) for element in elements]
+
+
+def _relinked(element: Element, link: Callable[[Type], Type]) -> Element:
+    def attributes(items: tuple[Attribute, ...]) -> tuple[Attribute, ...]:
+        return tuple(replace(item, type=link(item.type)) for item in items)
+
+    match element:
+        case Entity() | Struct():
+            return replace(element, attributes=attributes(element.attributes))
+        case Query() | Screen():
+            return replace(element, parameters=tuple(replace(item, type=link(item.type)) for item in element.parameters))
+        case Action():
+            parameters = tuple(replace(item, type=link(item.type)) for item in element.parameters)
+            return replace(element, parameters=parameters, returns=link(element.returns) if element.returns else None)
+        case Integration():
+            operations = tuple(replace(item, returns=link(item.returns) if item.returns else None) for item in element.operations)
+            return replace(element, operations=operations)
+        case Setting():
+            return replace(element, type=link(element.type))
+    return element

@@ -1,0 +1,434 @@
+"""The language of screens: a body's statements as inputs, values and components.
+
+    day = date_input("Day", default=date(2013, 1, 1))
+    title(f"Departures of {origin.name}")
+    table(departures(origin=origin, day=day), columns=[number, airline], row=link(flight, flight=row.id), empty="No departures")
+
+Every expression is evaluated on the server, once per view of the screen; the browser gets the data of each component.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal, cast
+
+from lowcode_kernel.bodies import Analyzer, BodyAnalysis
+from lowcode_kernel.language.bodies import documentation, parse_body
+from lowcode_kernel.problems import LowcodeError, did_you_mean
+from lowcode_kernel.types import BOOLEAN, DATE, DECIMAL, TEXT, UNKNOWN, Type, entity_type
+
+if TYPE_CHECKING:
+    from lowcode_kernel.application import Application
+    from lowcode_kernel.elements import Parameter, Screen
+
+InputKind = Literal["text", "date", "number", "choice", "checkbox", "entity"]
+ComponentKind = Literal["title", "text", "section", "metric", "table", "details", "chart", "button", "link"]
+
+_INPUTS: dict[str, tuple[InputKind, Type]] = {
+    "text_input": ("text", TEXT),
+    "date_input": ("date", DATE),
+    "number_input": ("number", DECIMAL),
+    "choice_input": ("choice", TEXT),
+    "checkbox": ("checkbox", BOOLEAN),
+    "entity_input": ("entity", UNKNOWN),
+}
+_KEYWORDS: dict[str, tuple[str, ...]] = {
+    "title": (),
+    "text": (),
+    "section": (),
+    "metric": ("unit",),
+    "table": ("columns", "row", "empty", "label"),
+    "details": ("attributes", "label"),
+    "chart": ("x", "y", "kind", "label"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """A control whose value is kept in the screen's address. `default` is evaluated on the server where the address does not give one."""
+
+    name: str
+    kind: InputKind
+    label: str
+    type: Type
+    choices: tuple[str, ...] = ()
+    entity: str | None = None
+    default: ast.expr | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnView:
+    """A column of a table, an attribute of details, or an axis of a chart."""
+
+    name: str
+    label: str
+    type: Type
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowLink:
+    """Where a row of a table leads: a screen, and which column gives each of its parameters."""
+
+    screen: str
+    arguments: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Component:
+    """One component. `value` is what it shows: a text, a metric's number, a table's or chart's rows, the row of details.
+
+    `arguments` are those of a button's action or a link's screen; `ask` are the parameters that the user is asked for.
+    """
+
+    id: str
+    kind: ComponentKind
+    node: ast.Call
+    value: ast.expr | None = None
+    label: str | None = None
+    unit: str | None = None
+    columns: tuple[ColumnView, ...] = ()
+    row: RowLink | None = None
+    empty: str | None = None
+    x: ColumnView | None = None
+    y: ColumnView | None = None
+    chart: Literal["bar", "line"] = "bar"
+    action: str | None = None
+    screen: str | None = None
+    arguments: tuple[tuple[str, ast.expr], ...] = ()
+    ask: tuple[Parameter, ...] = ()
+    confirm: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Value:
+    """`rows = departures(...)`: a name for a value."""
+
+    name: str
+    value: ast.expr
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """Components that are shown only where `test` holds, and others where it does not."""
+
+    test: ast.expr
+    body: tuple[Node, ...]
+    orelse: tuple[Node, ...] = ()
+
+
+Node = Component | Value | Condition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScreenModel:
+    """A screen in parts, and the analysis of its expressions (types, calls, problems)."""
+
+    inputs: tuple[Input, ...]
+    nodes: tuple[Node, ...]
+    body: BodyAnalysis = field(compare=False)
+
+    def components(self) -> tuple[Component, ...]:
+        """Return all components in source order, those under conditions included."""
+        return tuple(_components(self.nodes))
+
+
+def _components(nodes: tuple[Node, ...]) -> list[Component]:
+    found: list[Component] = []
+    for node in nodes:
+        if isinstance(node, Component):
+            found.append(node)
+        elif isinstance(node, Condition):
+            found += [*_components(node.body), *_components(node.orelse)]
+    return found
+
+
+def label_of(name: str) -> str:
+    """Return `departure_delay` as `Departure delay`."""
+    text = name.replace("_", " ").strip()
+    return text[:1].upper() + text[1:]
+
+
+def screen_model(screen: Screen, app: Application) -> ScreenModel:
+    """Read a screen against the application. Never raises for what the author wrote: it is in `body.problems`."""
+    cache = app.__dict__.setdefault("_screen_models", {})
+    if screen not in cache:
+        cache[screen] = _Reader(screen, app).read()
+    found: ScreenModel = cache[screen]
+    return found
+
+
+class _Reader:
+    def __init__(self, screen: Screen, app: Application) -> None:
+        self.screen, self.app = screen, app
+        self.analyzer = Analyzer(app, screen.body_place, screen.id, screen.parameters)
+        self.inputs: list[Input] = []
+        self.count = 0
+
+    def read(self) -> ScreenModel:
+        statements: list[ast.stmt] = []
+        try:
+            _, statements = documentation(parse_body(self.screen.body, self.screen.body_place))
+        except LowcodeError as error:
+            self.analyzer.problems.extend(error.problems)
+        nodes = self._nodes(statements)
+        for parameter in self.screen.parameters:
+            if parameter.type.kind == "entity":
+                self.analyzer.uses.add(f"entity:{parameter.type.name}")
+        return ScreenModel(inputs=tuple(self.inputs), nodes=nodes, body=self.analyzer.result(ast.Module(body=statements, type_ignores=[])))
+
+    def _nodes(self, statements: list[ast.stmt]) -> tuple[Node, ...]:
+        return tuple(node for statement in statements if (node := self._node(statement)) is not None)
+
+    def _node(self, statement: ast.stmt) -> Node | None:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=ast.Name(id=function)) as call) if function in _INPUTS:
+                self._input(name, function, call)
+                return None
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                self.analyzer.statements([statement])
+                return Value(name=name, value=value)
+            case ast.If(test=test, body=body, orelse=orelse):
+                self.analyzer.expression(test)
+                return Condition(test=test, body=self._nodes(body), orelse=self._nodes(orelse))
+            case ast.Expr(value=ast.Call(func=ast.Name(id=function)) as call):
+                return self._component(function, call)
+        text = ast.unparse(statement).splitlines()[0]
+        self._problem("LK320", f"`{text}` is not part of a screen", "a screen has inputs, values, components and if", statement)
+        return None
+
+    def _problem(self, code: str, fact: str, hint: str, node: ast.AST) -> None:
+        self.analyzer.problem(code, fact, hint, node)
+
+    # inputs
+
+    def _input(self, name: str, function: str, call: ast.Call) -> None:
+        kind, type_ = _INPUTS[function]
+        keywords = {keyword.arg: keyword.value for keyword in call.keywords}
+        default = keywords.pop("default", None)
+        label, rest = self._label(call, function)
+        choices, entity = self._choices(kind, rest, call), self._input_entity(kind, rest, call)
+        for unknown in keywords:
+            self._problem("LK321", f'{function} has no "{unknown}"', did_you_mean(str(unknown), ("default",)), call)
+        if entity:
+            type_ = entity_type(entity)
+            self.analyzer.uses.add(f"entity:{entity}")
+        if default is not None:
+            given = self.analyzer.expression(default)
+            if given.kind == "scalar" == type_.kind and given.name != type_.name and {given.name, type_.name} != {"Integer", "Decimal"}:
+                self._problem("LK309", f"{function}: the default is {given}, not {type_}", "", default)
+        required = default is not None or kind == "checkbox"
+        type_ = replace(type_, choices=choices) if choices else type_
+        self.analyzer.names[name] = type_ if required else type_.maybe()
+        self.inputs.append(Input(name=name, kind=kind, label=label, type=type_, choices=choices, entity=entity, default=default))
+
+    def _label(self, call: ast.Call, function: str) -> tuple[str, list[ast.expr]]:
+        match call.args:
+            case [ast.Constant(value=str(label)), *rest]:
+                return label, rest
+        self._problem("LK321", f"{function} has no label", f'write {function}("Label")', call)
+        return "", list(call.args[1:])
+
+    def _choices(self, kind: InputKind, rest: list[ast.expr], call: ast.Call) -> tuple[str, ...]:
+        if kind != "choice":
+            return ()
+        match rest:
+            case [ast.List(elts=items) | ast.Tuple(elts=items)] if items and all(
+                isinstance(item, ast.Constant) and isinstance(item.value, str) for item in items
+            ):
+                return tuple(cast("ast.Constant", item).value for item in items)  # type: ignore[misc]
+        self._problem("LK321", "choice_input has no choices", 'write choice_input("Label", ["a", "b"])', call)
+        return ()
+
+    def _input_entity(self, kind: InputKind, rest: list[ast.expr], call: ast.Call) -> str | None:
+        if kind != "entity":
+            return None
+        match rest:
+            case [ast.Name(id=name)] if name in self.app.entities:
+                return name
+        hint = did_you_mean(rest[0].id, self.app.entities) if rest and isinstance(rest[0], ast.Name) else 'write entity_input("Label", Entity)'
+        self._problem("LK101", "entity_input names no entity", hint, call)
+        return None
+
+    # components
+
+    def _component(self, function: str, call: ast.Call) -> Component | None:
+        if function in {"button", "link"}:
+            self.count += 1
+            return self._linked(cast("Literal['button', 'link']", function), call)
+        if function not in _KEYWORDS:
+            if function in _INPUTS:
+                self._problem("LK320", f"{function} has no name", f"write value = {function}(...)", call)
+            else:
+                self._problem("LK320", f'there is no component "{function}"', did_you_mean(function, [*_KEYWORDS, "button", "link", *_INPUTS]), call)
+            return None
+        self.count += 1
+        keywords = {keyword.arg or "": keyword.value for keyword in call.keywords}
+        for unknown in [key for key in keywords if key not in _KEYWORDS[function]]:
+            self._problem("LK321", f'{function} has no "{unknown}"', did_you_mean(unknown, _KEYWORDS[function]), call)
+        component = Component(id=f"c{self.count}", kind=cast("ComponentKind", function), node=call, label=self._text(keywords.get("label")))
+        match function:
+            case "table":
+                return self._table(component, call, keywords)
+            case "chart":
+                return self._chart(component, call, keywords)
+            case "details":
+                return self._details(component, call, keywords)
+            case "metric":
+                label, rest = self._label(call, "metric")
+                return replace(component, label=label, unit=self._text(keywords.get("unit")), value=self._value(rest, call))
+        return replace(component, value=self._value(call.args, call))
+
+    def _value(self, arguments: list[ast.expr], call: ast.Call) -> ast.expr | None:
+        if len(arguments) != 1:
+            self._problem("LK321", f"`{ast.unparse(call)}` needs one value", "", call)
+            return None
+        self.analyzer.expression(arguments[0])
+        return arguments[0]
+
+    def _text(self, node: ast.expr | None) -> str | None:
+        if node is None:
+            return None
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            return node.value
+        self._problem("LK321", f"`{ast.unparse(node)}` is not a text", "write it in quotation marks", node)
+        return None
+
+    def _table(self, component: Component, call: ast.Call, keywords: dict[str, ast.expr]) -> Component:
+        value = self._value(call.args, call)
+        row = self._row_type(value)
+        known = self.analyzer._columns(row) or {}  # noqa: SLF001 - the reader is the analyzer's second half
+        columns = self._columns(keywords.get("columns"), row, known) or tuple(
+            ColumnView(name=name, label=label_of(name), type=type_) for name, type_ in known.items()
+        )
+        self._read(row, [column.name for column in columns])
+        return replace(component, value=value, columns=columns, row=self._row_link(keywords.get("row"), row, known), empty=self._text(keywords.get("empty")))
+
+    def _row_type(self, value: ast.expr | None) -> Type:
+        type_ = self.analyzer.types.get(value, UNKNOWN) if value is not None else UNKNOWN
+        if value is not None and type_.kind != "unknown" and not type_.many:
+            self._problem("LK306", f"`{ast.unparse(value)}` is not a list", "a table and a chart show a query's result", value)
+        return replace(type_, many=False)
+
+    def _columns(self, node: ast.expr | None, row: Type, known: dict[str, Type]) -> tuple[ColumnView, ...]:
+        if node is None:
+            return ()
+        if not isinstance(node, ast.List | ast.Tuple):
+            self._problem("LK321", f"`{ast.unparse(node)}` is not a list of columns", "write [name, other]", node)
+            return ()
+        return tuple(column for item in node.elts if (column := self._column(item, row, known)))
+
+    def _column(self, node: ast.expr, row: Type, known: dict[str, Type]) -> ColumnView | None:
+        match node:
+            case ast.Name(id=name) | ast.Call(func=ast.Name(id="column"), args=[ast.Name(id=name), ast.Constant(value=str())], keywords=[]):
+                pass
+            case _:
+                self._problem("LK321", f"`{ast.unparse(node)}` is not a column", 'write name, or column(name, "Label")', node)
+                return None
+        label = cast("str", cast("ast.Constant", node.args[1]).value) if isinstance(node, ast.Call) else label_of(name)
+        if known and name not in known:
+            self._problem("LK101", f'{row.name} has no column "{name}"', did_you_mean(name, known), node)
+            return None
+        return ColumnView(name=name, label=label, type=known.get(name, UNKNOWN))
+
+    def _read(self, row: Type, names: list[str]) -> None:
+        owner = f"query:{row.name}" if row.kind == "query" else row.name
+        self.analyzer.reads.update((owner, name) for name in names)
+
+    def _row_link(self, node: ast.expr | None, row: Type, known: dict[str, Type]) -> RowLink | None:
+        match node:
+            case None:
+                return None
+            case ast.Call(func=ast.Name(id="link"), args=[ast.Name(id=screen)], keywords=keywords):
+                arguments = [(keyword.arg or "", self._row_column(keyword.value, row, known)) for keyword in keywords]
+                self._check_target(screen, [name for name, _ in arguments], node)
+                return RowLink(screen=screen, arguments=tuple((name, column) for name, column in arguments if column))
+        self._problem("LK321", f"`{ast.unparse(node)}` is not a link", "write row=link(screen, parameter=row.column)", node)
+        return None
+
+    def _row_column(self, node: ast.expr, row: Type, known: dict[str, Type]) -> str:
+        match node:
+            case ast.Attribute(value=ast.Name(id="row"), attr=name):
+                if known and name not in known:
+                    self._problem("LK101", f'{row.name} has no column "{name}"', did_you_mean(name, known), node)
+                self._read(row, [name])
+                return name
+        self._problem("LK321", f"`{ast.unparse(node)}` is not a column of the row", "write row.column", node)
+        return ""
+
+    def _check_target(self, name: str, given: list[str], node: ast.AST) -> None:
+        screen = self.app.screens.get(name)
+        if screen is None:
+            self._problem("LK101", f'there is no screen "{name}"', did_you_mean(name, self.app.screens), node)
+            return
+        self.analyzer.uses.add(screen.id)
+        known = {parameter.name for parameter in screen.parameters}
+        for extra in sorted(set(given) - known):
+            self._problem("LK308", f'screen {name} has no parameter "{extra}"', did_you_mean(extra, known), node)
+        for missing in sorted(known - set(given)):
+            self._problem("LK308", f"screen {name} needs {missing}", f"write {missing}=...", node)
+
+    def _chart(self, component: Component, call: ast.Call, keywords: dict[str, ast.expr]) -> Component:
+        value = self._value(call.args, call)
+        row = self._row_type(value)
+        known = self.analyzer._columns(row) or {}  # noqa: SLF001 - as above
+        axes = [self._column(keywords[axis], row, known) if axis in keywords else None for axis in ("x", "y")]
+        if None in axes and "x" not in keywords or "y" not in keywords:
+            self._problem("LK321", "a chart needs x and y", "write chart(query(...), x=column, y=column)", call)
+        self._read(row, [axis.name for axis in axes if axis])
+        kind = self._text(keywords.get("kind")) or "bar"
+        if kind not in {"bar", "line"}:
+            self._problem("LK321", f'there is no chart of kind "{kind}"', did_you_mean(kind, ("bar", "line")), call)
+        return replace(component, value=value, x=axes[0], y=axes[1], chart="line" if kind == "line" else "bar")
+
+    def _details(self, component: Component, call: ast.Call, keywords: dict[str, ast.expr]) -> Component:
+        value = self._value(call.args, call)
+        row = self.analyzer.types.get(value, UNKNOWN) if value is not None else UNKNOWN
+        known = self.analyzer._columns(row) or {}  # noqa: SLF001 - as above
+        columns = self._columns(keywords.get("attributes"), row, known) or tuple(
+            ColumnView(name=name, label=label_of(name), type=type_) for name, type_ in known.items()
+        )
+        self._read(row, [column.name for column in columns])
+        return replace(component, value=value, columns=columns)
+
+    def _linked(self, kind: Literal["button", "link"], call: ast.Call) -> Component:
+        """Read `button("Label", action, argument=..., ask=[parameter], confirm="...")` and `link("Label", screen, argument=...)`."""
+        label, rest = self._label(call, kind)
+        target = rest[0].id if rest and isinstance(rest[0], ast.Name) else ""
+        component = Component(id=f"c{self.count}", kind=kind, node=call, label=label)
+        keywords = {keyword.arg or "": keyword.value for keyword in call.keywords}
+        if kind == "link":
+            self._check_target(target, list(keywords), call)
+            arguments = self._arguments(keywords)
+            return replace(component, screen=target, arguments=arguments)
+        return self._button(component, target, keywords, call)
+
+    def _arguments(self, keywords: dict[str, ast.expr]) -> tuple[tuple[str, ast.expr], ...]:
+        for value in keywords.values():
+            self.analyzer.expression(value)
+        return tuple(keywords.items())
+
+    def _button(self, component: Component, target: str, keywords: dict[str, ast.expr], call: ast.Call) -> Component:
+        action = self.app.actions.get(target)
+        ask, confirm = keywords.pop("ask", None), self._text(keywords.pop("confirm", None))
+        if action is None:
+            self._problem("LK101", f'there is no action "{target}"', did_you_mean(target, self.app.actions), call)
+            return component
+        self.analyzer.uses.add(action.id)
+        by_name = {parameter.name: parameter for parameter in action.parameters}
+        for name in [key for key in keywords if key not in by_name]:
+            self._problem("LK308", f'action {target} has no parameter "{name}"', did_you_mean(name, by_name), keywords.pop(name))
+        asked = self._asked(ask, by_name, target)
+        for name, parameter in by_name.items():
+            if name not in keywords and name not in {item.name for item in asked} and parameter.default is None and not parameter.type.optional:
+                self._problem("LK308", f"action {target} needs {name}", f"write {name}=... or ask=[{name}]", call)
+        return replace(component, action=target, arguments=self._arguments(keywords), ask=asked, confirm=confirm)
+
+    def _asked(self, node: ast.expr | None, known: dict[str, Parameter], action: str) -> tuple[Parameter, ...]:
+        items = node.elts if isinstance(node, ast.List | ast.Tuple) else []
+        names = [item.id for item in items if isinstance(item, ast.Name)]
+        if node is not None and (not items or len(names) != len(items)):
+            self._problem("LK321", f"`{ast.unparse(node)}` does not name parameters", "write ask=[parameter, other]", node)
+        for name in [name for name in names if name not in known]:
+            self._problem("LK308", f'action {action} has no parameter "{name}"', did_you_mean(name, known), cast("ast.expr", node))
+        return tuple(known[name] for name in names if name in known)

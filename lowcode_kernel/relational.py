@@ -1,0 +1,203 @@
+"""The database of an application: tables, columns, keys, references and indexes, as the model asks for them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from lowcode_kernel.defaults import default_sql
+from lowcode_kernel.problems import LowcodeError, Problem
+from lowcode_kernel.schema import ANYTHING, Column, Index, Limit, Reference, Schema, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lowcode_kernel.application import Application
+    from lowcode_kernel.elements import Attribute, Entity
+    from lowcode_kernel.types import Type
+
+USER = "User"
+USER_TABLE = "app_user"
+SYSTEM_TABLES = frozenset({USER_TABLE, "app_session", "alembic_version"})
+SQL_TYPES = {
+    "Text": "text",
+    "Email": "text",
+    "Url": "text",
+    "Choice": "text",
+    "File": "text",
+    "Integer": "bigint",
+    "Decimal": "numeric",
+    "Boolean": "boolean",
+    "Date": "date",
+    "Time": "time",
+    "DateTime": "timestamptz",
+    "Uuid": "uuid",
+    "Json": "jsonb",
+}
+
+
+def table_name(entity: str) -> str:
+    """Return the table of an entity: its name in snake case. One that a system table has gets a line at its end.
+
+    >>> table_name("FlightNote"), table_name("URLCheck"), table_name("AppUser")
+    ('flight_note', 'url_check', 'app_user_')
+    """
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", entity)
+    name = words.lower()
+    return f"{name}_" if name in SYSTEM_TABLES or (name == "user" and entity != USER) else name
+
+
+def column_type(type: Type, app: Application) -> str:  # noqa: A002 - the field's own word
+    """Return the PostgreSQL type of a value: of a reference, that of the key it holds.
+
+    Raises: LowcodeError where the entity isn't there, has a key of several attributes, or a key that leads back to itself.
+    """
+    return _column_type(type, app, ())
+
+
+def schema_of(app: Application) -> Schema:
+    """Return the tables that the application's entities ask for, sorted by name. Logical names only: `evolution.evolve` adds the physical ones."""
+    tables = [table for entity in app.entities.values() for table in _tables(entity, app)]
+    return Schema(application=app.name, tables=tuple(sorted(tables, key=lambda table: table.name)))
+
+
+def _column_type(type: Type, app: Application, seen: tuple[str, ...]) -> str:  # noqa: A002
+    if type.kind != "entity":
+        return _scalar(type)
+    if type.name == USER:
+        return "bigint"
+    if type.name not in app.entities or type.name in seen:
+        fact = (
+            f"the key of {type.name} leads back to itself" if type.name in seen else f"there is no entity {type.name}"
+        )
+        raise LowcodeError.of(fact, code="LK500")
+    key = _key_attribute(app.entities[type.name])
+    return "bigint" if key is None else _column_type(key.type, app, (*seen, type.name))
+
+
+def _scalar(type: Type) -> str:  # noqa: A002
+    name = SQL_TYPES.get(type.name, "jsonb")
+    if type.name == "Decimal" and type.precision is not None:
+        return f"numeric({type.precision}, {type.scale or 0})"
+    return "jsonb" if type.many else name
+
+
+def _key_attribute(entity: Entity) -> Attribute | None:
+    """Return the attribute that is the entity's key, or None for the implied id."""
+    if len(entity.key) > 1:
+        fact = f"{entity.name} has a key of {len(entity.key)} attributes, so that one column can't refer to it"
+        hint = "leave the key to the implied id and declare unique(...) over these attributes"
+        raise LowcodeError(Problem(code="LK501", fact=fact, hint=hint, place=entity.place, element=entity.id))
+    return entity.attribute(entity.key[0])
+
+
+def _tables(entity: Entity, app: Application) -> Iterator[Table]:
+    stored = [attribute for attribute in entity.attributes if not _is_pairs(attribute)]
+    identity = [Column(name="id", type="bigint", identity=True)] if _implied(entity) else []
+    yield Table(
+        name=table_name(entity.name),
+        entity=entity.name,
+        columns=(*identity, *(_column(attribute, entity, app) for attribute in stored)),
+        key=entity.key,
+        references=tuple(
+            _reference(attribute.name, attribute, app) for attribute in stored if attribute.type.kind == "entity"
+        ),
+        indexes=_indexes(entity, stored),
+        was=table_name(entity.was) if entity.was else None,
+    )
+    for attribute in entity.attributes:
+        if _is_pairs(attribute):
+            yield _pairs(entity, attribute, app)
+
+
+def _is_pairs(attribute: Attribute) -> bool:
+    return attribute.type.many and attribute.type.kind == "entity"
+
+
+def _implied(entity: Entity) -> bool:
+    return entity.key == ("id",) and entity.attribute("id") is None
+
+
+def _column(attribute: Attribute, entity: Entity, app: Application) -> Column:
+    type_sql = column_type(attribute.type, app)
+    return Column(
+        name=attribute.name,
+        type=type_sql,
+        nullable=attribute.type.optional and attribute.name not in entity.key,
+        default=default_sql(attribute.default, type_sql),
+        limit=_limit(attribute.type),
+        was=attribute.was,
+    )
+
+
+def _limit(type: Type) -> Limit:  # noqa: A002
+    if type.kind != "scalar" or type.many:
+        return ANYTHING
+    return Limit(length=type.length, choices=type.choices, email=type.name == "Email")
+
+
+def _reference(column: str, attribute: Attribute, app: Application) -> Reference:
+    name = attribute.type.name
+    key = ("id",) if name == USER else app.entities[name].key
+    return Reference(columns=(column,), target=_target(name), target_columns=key, on_delete=attribute.on_delete)
+
+
+def _target(entity: str) -> str:
+    return USER_TABLE if entity == USER else table_name(entity)
+
+
+def _indexes(entity: Entity, stored: list[Attribute]) -> tuple[Index, ...]:
+    """Return the declared indexes, and one for each reference that no other index and not the key begins with."""
+    unique = [(attribute.name,) for attribute in stored if attribute.unique] + list(entity.uniques)
+    unique = [columns for columns in dict.fromkeys(unique) if columns != entity.key]
+    plain = [columns for columns in dict.fromkeys(entity.indexes) if columns not in unique]
+    first = {columns[0] for columns in (*unique, *plain, entity.key)}
+    references = [(a.name,) for a in stored if a.type.kind == "entity" and a.name not in first]
+    found = [Index(columns=columns, unique=True) for columns in unique] + [
+        Index(columns=c) for c in (*plain, *references)
+    ]
+    return tuple(sorted(found, key=lambda index: (index.columns, index.unique)))
+
+
+def pair_columns(entity: str, target: str) -> tuple[str, str]:
+    """Return the two columns of the table behind a `many` attribute: the owner's and the target's.
+
+    >>> pair_columns("Order", "Tag"), pair_columns("Person", "Person")
+    (('order', 'tag'), ('person', 'other_person'))
+    """
+    owner, other = table_name(entity), table_name(target)
+    return (owner, f"other_{other}") if owner == other else (owner, other)
+
+
+def pair_table_name(entity: str, attribute: str) -> str:
+    """Return the name of the table behind a `many` attribute."""
+    return f"{table_name(entity)}_{attribute}"
+
+
+def _pairs(entity: Entity, attribute: Attribute, app: Application) -> Table:
+    target = attribute.type.name
+    owner, other = pair_columns(entity.name, target)
+    key = _key_attribute(entity)
+    types = ("bigint" if key is None else column_type(key.type, app), column_type(attribute.type, app))
+    target_key = ("id",) if target == USER else app.entities[target].key
+    former = pair_columns(entity.was or entity.name, _former(target, app))
+    renamed = entity.was or attribute.was
+    return Table(
+        name=pair_table_name(entity.name, attribute.name),
+        entity=entity.name,
+        columns=tuple(
+            Column(name=name, type=sql, was=was if was != name else None)
+            for name, sql, was in zip((owner, other), types, former, strict=True)
+        ),
+        key=(owner, other),
+        references=(
+            Reference(columns=(owner,), target=table_name(entity.name), target_columns=entity.key, on_delete="cascade"),
+            Reference(columns=(other,), target=_target(target), target_columns=target_key, on_delete="cascade"),
+        ),
+        indexes=(Index(columns=(other,)),),
+        was=pair_table_name(entity.was or entity.name, attribute.was or attribute.name) if renamed else None,
+    )
+
+
+def _former(entity: str, app: Application) -> str:
+    return (app.entities[entity].was or entity) if entity in app.entities else entity

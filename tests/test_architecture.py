@@ -1,0 +1,339 @@
+"""The laws that hold everywhere: who imports whom, one door for each third party, how long things are, what import costs.
+
+Everything is read from the source with `ast`; nothing is imported here but in processes of its own.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import statistics
+import subprocess
+import sys
+import warnings
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+CORE = "lowcode_kernel"
+FOLDERS = (CORE, "generators", "farm", "widgets", "magics")
+
+# who may import whom; each may import itself
+ALLOWED = {
+    CORE: set(),
+    "generators": {CORE},
+    "farm": {CORE},
+    "widgets": {CORE},
+    "magics": {CORE, "generators", "farm", "widgets"},
+}
+# the one exception: IPython calls it in the package that `%load_ext` names
+ENTRY_POINT = ("lowcode_kernel/__init__.py", "load_ipython_extension")
+
+# third parties that are used everywhere, as the standard library is
+EVERYWHERE = {"msgspec", "lowcode_kernel", "__future__"}
+# one door per folder and third party. A library that isn't named here may be imported by one module of a folder; naming
+# it says which one. A door that ends in / is a package: its modules share it.
+DOORS = {
+    (CORE, "networkx"): "lowcode_kernel/graph.py",
+    ("generators", "jinja2"): "generators/templates.py",
+    ("farm", "duckdb"): "farm/lake.py",
+    ("farm", "fabric"): "farm/ssh.py",
+    ("farm", "paramiko"): "farm/ssh.py",
+    ("widgets", "ipycytoscape"): "widgets/graph.py",
+}
+# doors of several modules, each with its reason
+SHARED = {
+    (CORE, "sqlglot"): "queries are parsed, typed and rewritten as sqlglot's trees: the tree is the representation",
+    ("generators", "sqlglot"): "passes rewrite the same trees",
+    ("farm", "sqlalchemy"): "the tables of metadata.py are queried where a statement belongs",
+    ("widgets", "ipywidgets"): "each view is a widget",
+    ("widgets", "traitlets"): "each view is a widget",
+    ("magics", "IPython"): "each magic is IPython's",
+}
+
+# never loaded by `import lowcode_kernel`, and never by `%load_ext lowcode_kernel`
+HEAVY = {
+    "networkx sqlglot duckdb fabric paramiko papermill ipywidgets ipycytoscape pandas sqlalchemy numpy pyarrow matplotlib",
+    "jinja2 alembic nats asyncpg psycopg starlette httpx jupyterlab nbconvert nbclient jupyter_server",
+}
+HEAVY_MODULES = {name for line in HEAVY for name in line.split()}
+
+MOST_LINES_OF_A_FUNCTION = 50
+MOST_LINES_OF_A_MODULE = 400
+MEDIAN, NINE_OF_TEN = 8, 25
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One import statement: which file, which absolute module, inside which function, only for type checkers or not."""
+
+    file: str
+    line: int
+    module: str
+    function: str
+    typing_only: bool
+
+    @property
+    def place(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+def sources(*folders: str) -> list[Path]:
+    """Return the Python files of the folders, in order; templates are not ours to judge."""
+    found = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+    return [path for path in found if not {"templates", "golden", "__pycache__"} & set(path.parts)]
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+def dotted(path: Path) -> str:
+    """Return the name under which a file is imported: `farm/hosts.py` is `lowcode_kernel.farm.hosts`."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    parts = parts if parts[0] == CORE else (CORE, *parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def absolute(node: ast.ImportFrom, path: Path) -> str:
+    """Return the absolute module of a `from` import."""
+    if not node.level:
+        return node.module or ""
+    package = dotted(path).split(".")
+    levels_up = node.level - (path.name == "__init__.py")
+    base = package[: len(package) - levels_up]
+    return ".".join([*base, node.module] if node.module else base)
+
+
+class Walker(ast.NodeVisitor):
+    """Collects the imports of one file, with the function and the TYPE_CHECKING block around each."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.found: list[Import] = []
+        self.functions: list[str] = []
+        self.typing = 0
+
+    def add(self, line: int, module: str) -> None:
+        around = self.functions[0] if self.functions else ""
+        name = self.path.relative_to(ROOT).as_posix()
+        self.found.append(Import(name, line, module, around, bool(self.typing)))
+
+    def visit_Import(self, node: ast.Import) -> None:
+        for alias in node.names:
+            self.add(node.lineno, alias.name)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        module = absolute(node, self.path)
+        if module == CORE:  # `from lowcode_kernel import farm` names a folder
+            for alias in node.names:
+                self.add(node.lineno, f"{module}.{alias.name}")
+        else:
+            self.add(node.lineno, module)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        self.functions.append(node.name)
+        self.generic_visit(node)
+        self.functions.pop()
+
+    visit_AsyncFunctionDef = visit_FunctionDef
+
+    def visit_If(self, node: ast.If) -> None:
+        only = "TYPE_CHECKING" in ast.unparse(node.test)
+        self.typing += only
+        for child in node.body:
+            self.visit(child)
+        self.typing -= only
+        for child in node.orelse:
+            self.visit(child)
+
+
+@cache
+def imports() -> tuple[Import, ...]:
+    """Return every import of the product."""
+    found: list[Import] = []
+    for path in sources(*FOLDERS):
+        walker = Walker(path)
+        walker.visit(tree(path))
+        found += walker.found
+    return tuple(found)
+
+
+def folder_of(module: str) -> str | None:
+    """Return the folder that an imported module lies in, None for a third party."""
+    parts = module.split(".")
+    if parts[0] != CORE:
+        return None
+    return parts[1] if len(parts) > 1 and parts[1] in FOLDERS else CORE
+
+
+def functions(*folders: str) -> list[tuple[str, int]]:
+    """Return (place and name, lines) of each function; its docstring is not counted."""
+    measured = []
+    for path in sources(*folders):
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = (node.end_lineno or 0) - node.lineno + 1
+                if ast.get_docstring(node) is not None:
+                    lines -= (node.body[0].end_lineno or 0) - node.body[0].lineno + 1
+                measured.append((f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", lines))
+    return measured
+
+
+def listing(found: list[str]) -> str:
+    return "\n  ".join(["", *found])
+
+
+def test_folders_import_only_what_they_may() -> None:
+    wrong = [
+        f"{one.place} imports {one.module}"
+        for one in imports()
+        if (target := folder_of(one.module)) is not None
+        and target != (own := one.file.split("/")[0])
+        and target not in ALLOWED[own]
+        and (one.file, one.function) != ENTRY_POINT
+    ]
+    assert not wrong, listing(wrong)
+
+
+def test_the_folders_are_only_imported_under_the_package_name() -> None:
+    """`import magics` finds a notebook's own file of that name, or nothing once installed."""
+    bare = {"generators", "farm", "widgets", "magics"}
+    wrong = [f"{one.place} imports {one.module}" for one in imports() if one.module.split(".")[0] in bare]
+    for path in sources("tests"):
+        walker = Walker(path)
+        walker.visit(tree(path))
+        wrong += [f"{one.place} imports {one.module}" for one in walker.found if one.module.split(".")[0] in bare]
+    assert not wrong, listing(wrong)
+
+
+def test_the_entry_point_is_the_only_way_up_from_the_core() -> None:
+    """The exception stays one: the extension's loader imports `magics`, inside the function."""
+    ups = [one for one in imports() if one.file == ENTRY_POINT[0] and folder_of(one.module) not in (CORE, None)]
+    assert [(one.module, one.function) for one in ups] == [("lowcode_kernel.magics", ENTRY_POINT[1])]
+
+
+def test_each_third_party_has_one_door_in_each_folder() -> None:
+    used: dict[tuple[str, str], set[str]] = {}
+    for one in imports():
+        library = one.module.split(".")[0]
+        if library in sys.stdlib_module_names | EVERYWHERE or one.typing_only:
+            continue
+        used.setdefault((one.file.split("/")[0], library), set()).add(one.file)
+    wrong = []
+    for key, files in sorted(used.items()):
+        door = DOORS.get(key)
+        strangers = sorted(file for file in files if door and not file.startswith(door))
+        wrong += [f"{file} imports {key[1]}; its door in {key[0]} is {door}" for file in strangers]
+        if door is None and key not in SHARED and len(files) > 1:
+            wrong.append(f"{key[1]} has {len(files)} doors in {key[0]}: {', '.join(sorted(files))}")
+    assert not wrong, listing(wrong)
+
+
+@pytest.mark.parametrize("table", [DOORS, SHARED], ids=["doors", "shared"])
+def test_the_table_of_doors_names_what_is_there(table: dict[tuple[str, str], str]) -> None:
+    used = {(one.file.split("/")[0], one.module.split(".")[0]) for one in imports()}
+    unused = [f"{folder}: {library}" for folder, library in table if (folder, library) not in used]
+    assert not unused, listing(unused)
+
+
+def test_no_function_is_longer_than_fifty_lines() -> None:
+    long = [
+        f"{name}: {lines} lines" for name, lines in functions(*FOLDERS, "tests") if lines > MOST_LINES_OF_A_FUNCTION
+    ]
+    assert not long, listing(long)
+
+
+def test_functions_are_short_as_a_rule() -> None:
+    """The rule is a warning, not a wall: median 8 lines, nine of ten below 25."""
+    for folder in FOLDERS:
+        lines = sorted(count for _, count in functions(folder))
+        if len(lines) < 10:
+            continue
+        median, tenth = statistics.median(lines), lines[int(len(lines) * 0.9)]
+        sys.stdout.write(f"{folder}: {len(lines)} functions, median {median:g}, 90 % within {tenth} lines\n")
+        if median > MEDIAN or tenth > NINE_OF_TEN:
+            # shown in pytest's summary; errors elsewhere
+            with warnings.catch_warnings():
+                warnings.simplefilter("always")
+                warnings.warn(f"{folder}: functions of {median:g} lines (median), {tenth} (90 %)", stacklevel=1)
+
+
+def test_no_module_is_longer_than_four_hundred_lines() -> None:
+    long = [
+        f"{path.relative_to(ROOT)}: {lines} lines"
+        for path in sources(*FOLDERS)
+        if (lines := path.read_text().count("\n")) > MOST_LINES_OF_A_MODULE
+    ]
+    assert not long, listing(long)
+
+
+def test_names_say_what_a_thing_is() -> None:
+    """No module for what had no place, and no class that manages."""
+    modules = {"utils", "util", "helpers", "helper", "common", "misc", "manager"}
+    wrong = [str(path.relative_to(ROOT)) for path in sources(*FOLDERS, "tests") if path.stem in modules]
+    for path in sources(*FOLDERS):
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.ClassDef) and node.name.endswith(("Manager", "Helper", "Util", "Utils", "Info")):
+                wrong.append(f"{path.relative_to(ROOT)}:{node.lineno} class {node.name}")
+    assert not wrong, listing(wrong)
+
+
+def test_libraries_do_not_print() -> None:
+    """What a user sees is a result or an event. The command line, which writes to a terminal, is in magics."""
+    wrong = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in sources(CORE, "generators", "farm", "widgets")
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("print", "breakpoint")
+    ]
+    assert not wrong, listing(wrong)
+
+
+def test_comments_are_neither_banners_nor_promises() -> None:
+    unwanted = re.compile(r"#\s*[-=*#~]{4,}|#.*\b(?:TODO|FIXME|XXX|HACK)\b")
+    wrong = [
+        f"{path.relative_to(ROOT)}:{number} {line.strip()[:60]}"
+        for path in sources(*FOLDERS, "tests")
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if unwanted.search(line) and path != Path(__file__)
+    ]
+    assert not wrong, listing(wrong)
+
+
+def test_no_failure_is_swallowed_without_a_word() -> None:
+    """`except: pass` with nothing to say why: `contextlib.suppress` names the error, a comment gives the reason."""
+    wrong = []
+    for path in sources(*FOLDERS):
+        lines = path.read_text().splitlines()
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.ExceptHandler) and isinstance(node.body[0], ast.Pass):
+                text = "\n".join(lines[node.lineno - 1 : node.end_lineno])
+                if "#" not in text:
+                    wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert not wrong, listing(wrong)
+
+
+def loaded_after(statement: str) -> set[str]:
+    """Return the top-level modules that a fresh process has loaded after a statement."""
+    script = f"{statement}\nimport sys\nprint(*sorted({{name.split('.')[0] for name in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd="/")
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    third_parties = loaded_after("import lowcode_kernel") & (HEAVY_MODULES | {"IPython", "msgspec"})
+    assert not third_parties
+
+
+def test_loading_the_extension_loads_nothing_heavy() -> None:
+    """Magics import what they need when they run; the budget of `%load_ext` is half a second."""
+    shell = "from IPython.core.interactiveshell import InteractiveShell\nshell = InteractiveShell.instance()\n"
+    before = loaded_after(shell)
+    after = loaded_after(shell + "import lowcode_kernel\nlowcode_kernel.load_ipython_extension(shell)")
+    assert not (after - before) & HEAVY_MODULES
