@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-
 from lowcode_kernel.farm import on_host
-from lowcode_kernel.farm.databases import database_exists, query, revision_of
+from lowcode_kernel.farm.databases import database_exists, revision_of, rows_of
 from lowcode_kernel.farm.hosts import HostLost
 from lowcode_kernel.farm.layout import layout_of, version_of_service
+
 from lowcode_kernel.plan import DatabaseFacts, HostFacts
 from lowcode_kernel.problems import LowcodeError
 
@@ -83,26 +83,7 @@ def gather_database_facts(environment: Environment, application: str) -> Databas
     try:
         if not database_exists(environment, application):
             return DatabaseFacts()
-        return _database_facts(environment, application)
+        url = environment.database_url(application)
+        return DatabaseFacts(revision=revision_of(url, application), rows=rows_of(url, application))
     except LowcodeError as error:
         return DatabaseFacts(fault=str(error))
-
-
-def _database_facts(environment: Environment, application: str) -> DatabaseFacts:
-    url, schema = environment.database_url(application), {"schema": application}
-    # the planner's estimate is -1 until a table was analyzed; the statistics count what was written since they began
-    rows = query(
-        url,
-        "SELECT c.relname, greatest(c.reltuples, s.n_live_tup, 0)::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-        " LEFT JOIN pg_stat_user_tables s ON s.relid = c.oid WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p')",
-        schema,
-    )
-    return DatabaseFacts(revision=revision_of(url, application), rows=dict(sorted(rows)))
-
-
-def has_views(environment: Environment, application: str, views: str) -> bool:
-    """Say whether the application's database holds the schema of views of a version."""
-    if not database_exists(environment, application):
-        return False
-    url = environment.database_url(application)
-    return bool(query(url, "SELECT 1 FROM pg_namespace WHERE nspname = %(name)s", {"name": views}))

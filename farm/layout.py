@@ -1,21 +1,23 @@
-"""Where things of an application lie on a host, and what its services are called. Every path of a deployment is made here.
+"""Where things of an application lie on a host, and what its services are called. Every path of a deployment is made
+here.
 
-    <root>/<application>/releases/<version>/        the files of the bundle, `env` -> an environment, `.complete` when all of it is there
-    <root>/<application>/environments/<digest>/     a Python environment, shared by the releases with the same requirements
-    <root>/<application>/run/<version>.sock         the socket of a release; `current.sock` links to the one that serves
-    <root>/<application>/current                    links to the release that serves, for people and for jobs
-    <root>/<application>/spool/                     events that wait for the queue
+<root>/<application>/releases/<version>/        the files of the bundle, `env` -> an environment, `.complete` when all
+of it is there <root>/<application>/environments/<digest>/     a Python environment, shared by the releases with the
+same requirements <root>/<application>/run/<version>.sock         the socket of a release; `current.sock` links to the
+one that serves <root>/<application>/current                    links to the release that serves, for people and for
+jobs <root>/<application>/spool/                     events that wait for the queue
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from lowcode_kernel.farm.hosts import Service
 
 if TYPE_CHECKING:
+    from pathlib import PurePosixPath
+
     from lowcode_kernel.farm.environments import Environment
     from lowcode_kernel.farm.hosts import Host
 
@@ -50,15 +52,15 @@ class Layout:
         return self.folder / "spool"
 
     def release(self, version: str) -> PurePosixPath:
-        """The folder of a release."""
+        """Return the folder of a release."""
         return self.folder / "releases" / version
 
     def socket(self, version: str) -> PurePosixPath:
-        """The socket of a release."""
+        """Return the socket of a release."""
         return self.folder / "run" / f"{version}.sock"
 
     def environment(self, digest: str) -> PurePosixPath:
-        """The folder of a Python environment."""
+        """Return the folder of a Python environment."""
         return self.folder / "environments" / digest
 
 
@@ -68,7 +70,9 @@ def layout_of(host: Host, application: str) -> Layout:
 
 
 def service_name(application: str, version: str) -> str:
-    """Return the name of a release's service; one application's names never begin like another's, since names hold no hyphen."""
+    """Return the name of a release's service; one application's names never begin like another's, since names hold no
+    hyphen.
+    """
     return f"{application}-{version}"
 
 
@@ -82,7 +86,8 @@ def service_of(environment: Environment, host: Host, application: str, version: 
     places = layout_of(host, application)
     python, socket = str(places.release(version) / "env" / "bin" / "python"), str(places.socket(version))
     server = (
-        python, "-m", "granian", "--interface", "asgi", "--no-ws", "--uds", socket, "--uds-permissions", "0666", "--workers", "1",
+        python, "-m", "granian", "--interface", "asgi", "--no-ws", "--uds", socket, "--uds-permissions", "0666",
+        "--workers", "1",
         f"{application}.main:app",
     )  # fmt: skip
     return Service(

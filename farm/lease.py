@@ -10,13 +10,14 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from lowcode_kernel.farm.metadata import Lease, LeaseLost
+from lowcode_kernel.farm.journal import Lease, LeaseLost
+
 from lowcode_kernel.problems import LowcodeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lowcode_kernel.farm.metadata import Metadata
+    from lowcode_kernel.farm.journal import Journal
 
 TTL = timedelta(seconds=15)
 
@@ -27,11 +28,13 @@ def holder_name() -> str:
 
 
 @contextmanager
-def hold_lease(metadata: Metadata, application: str, *, ttl: timedelta = TTL) -> Iterator[Lease]:
-    """Hold the lease; a thread renews it three times in its life. A database that is away for a moment costs nothing until the lease runs out."""
-    lease = metadata.take_lease(application, holder_name(), ttl)
+def hold_lease(journal: Journal, application: str, *, ttl: timedelta = TTL) -> Iterator[Lease]:
+    """Hold the lease; a thread renews it three times in its life. A database that is away for a moment costs nothing
+    until the lease runs out.
+    """
+    lease = journal.take_lease(application, holder_name(), ttl)
     over = threading.Event()
-    heart = threading.Thread(target=_beat, args=(metadata, lease, ttl, over), name="lease", daemon=True)
+    heart = threading.Thread(target=_beat, args=(journal, lease, ttl, over), name="lease", daemon=True)
     heart.start()
     try:
         yield lease
@@ -39,13 +42,13 @@ def hold_lease(metadata: Metadata, application: str, *, ttl: timedelta = TTL) ->
         over.set()
         heart.join()
         with suppress(LowcodeError):  # it runs out by itself
-            metadata.release_lease(lease)
+            journal.release_lease(lease)
 
 
-def _beat(metadata: Metadata, lease: Lease, ttl: timedelta, over: threading.Event) -> None:
+def _beat(journal: Journal, lease: Lease, ttl: timedelta, over: threading.Event) -> None:
     while not over.wait(ttl.total_seconds() / 3):
         try:
-            metadata.renew_lease(lease, ttl)
+            journal.renew_lease(lease, ttl)
         except LeaseLost:
             return  # every write is fenced: whoever acts finds it out there
         except LowcodeError:

@@ -1,14 +1,16 @@
-"""What runs on a host itself, under one lock: looking, switching, pruning, and starting a release. Standard library only, Python 3.9 or newer.
+"""What runs on a host itself, under one lock: looking, switching, pruning, and starting a release. Standard library
+only, Python 3.9 or newer.
 
-    python on_host.py facts FOLDER                          print what is here, as JSON
-    python on_host.py fence FOLDER FENCE                    from now on, refuse holders of an older lease
-    python on_host.py switch FOLDER FENCE VERSION           make VERSION the one that serves
-    python on_host.py remove FOLDER FENCE VERSION...        remove releases, but never the one that serves
-    python on_host.py prune FOLDER FENCE VERSION...         remove all other releases, and environments that none uses
-    python on_host.py serve SOCKET COMMAND...               become COMMAND, after removing the socket that a killed process left
+python on_host.py facts FOLDER                          print what is here, as JSON python on_host.py fence FOLDER FENCE
+from now on, refuse holders of an older lease python on_host.py switch FOLDER FENCE VERSION           make VERSION the
+one that serves python on_host.py remove FOLDER FENCE VERSION...        remove releases, but never the one that serves
+python on_host.py prune FOLDER FENCE VERSION...         remove all other releases, and environments that none uses
+python on_host.py serve SOCKET COMMAND...               become COMMAND, after removing the socket that a killed process
+left
 
-FOLDER is `<root>/<application>`. A controller that was paused may wake up after another has taken its lease; the highest fence seen is kept in a file, and
-whoever comes with a lower one is refused (exit status 75) while the lock is held, so that it can switch and remove nothing.
+FOLDER is `<root>/<application>`. A controller that was paused may wake up after another has taken its lease; the
+highest fence seen is kept in a file, and whoever comes with a lower one is refused (exit status 75) while the lock is
+held, so that it can switch and remove nothing.
 """
 
 from __future__ import annotations
@@ -80,7 +82,7 @@ def switch(folder: Path, version: str) -> None:
 
 
 def remove(folder: Path, versions: list[str]) -> list[str]:
-    """Remove releases; the marker goes first, so that what is left of an interrupted removal doesn't count as staged."""
+    """Remove releases; the marker goes first, so that what an interrupted removal leaves doesn't count as staged."""
     gone = [version for version in versions if version != serving(folder) and (folder / "releases" / version).exists()]
     for version in gone:
         (folder / "releases" / version / ".complete").unlink(missing_ok=True)

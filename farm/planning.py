@@ -1,8 +1,10 @@
 """Making the plan of a deployment from facts. Pure: nothing here looks at the world.
 
-    lock -> stage -> start -> check -> upgrade -> ready -> decide | -> switch -> confirm -> schedule -> drain -> stop -> release
+lock -> stage -> start -> check -> upgrade -> ready -> decide | -> switch -> confirm -> schedule -> drain -> stop ->
+release
 
-Only hosts that do not serve the version yet have steps; a database that is at the bundle's last revision needs no upgrade.
+Only hosts that do not serve the version yet have steps; a database that is at the bundle's last revision needs no
+upgrade.
 """
 
 from __future__ import annotations
@@ -15,40 +17,52 @@ from lowcode_kernel.plan import Plan, Step, StepName
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from lowcode_kernel.bundle import Bundle
     from lowcode_kernel.farm.environments import Environment
+
+    from lowcode_kernel.bundle import Bundle
     from lowcode_kernel.plan import DatabaseFacts, HostFacts, Release
     from lowcode_kernel.schema import Change
 
 OLDEST_PYTHON = (3, 11)
-ENVIRONMENT_BYTES = 200_000_000  # a Python environment took 130 MB (2026-11-23) where the disk of uv's cache is another one, else a few
+ENVIRONMENT_BYTES = (
+    200_000_000  # a Python environment took 130 MB (2026-11-23) where the disk of uv's cache is another one, else a few
+)
 
 _Draft = tuple[StepName, "str | None", str]
 
 
 def make_plan(
-    environment: Environment, bundle: Bundle, host_facts: Sequence[HostFacts], database_facts: DatabaseFacts, previous: Release | None
+    environment: Environment,
+    bundle: Bundle,
+    host_facts: Sequence[HostFacts],
+    database_facts: DatabaseFacts,
+    previous: Release | None,
 ) -> Plan:
-    """Make the plan that brings `bundle` to an environment. `previous` is the release that was deployed last, None before the first."""
+    """Make the plan that brings `bundle` to an environment. `previous` is the release that was deployed last, None
+    before the first.
+    """
     problems = (*_host_problems(bundle, host_facts), *_database_problems(database_facts))
     pending = pending_hosts(bundle.version, host_facts, previous)
     upgrade = _upgrade_summary(bundle, database_facts)
     drafts = _drafts(bundle, pending, upgrade) if pending and not problems else ()
+    changes = bundle.changes if drafts and _goes_up(bundle, database_facts) else ()
     return Plan(
         environment=environment.name,
         application=bundle.application,
         version=bundle.version,
         previous=previous.version if previous else None,
         hosts=tuple(facts.host for facts in host_facts),
-        changes=bundle.changes if upgrade and drafts else (),
-        rows={change.table: database_facts.rows.get(change.table, 0) for change in bundle.changes} if upgrade and drafts else {},
+        changes=changes,
+        rows={change.table: database_facts.rows.get(change.table, 0) for change in changes},
         steps=_numbered(drafts),
         problems=problems,
-        notices=tuple(_notices(bundle, host_facts, database_facts, previous)),
+        notices=tuple(_notices(bundle, host_facts, database_facts, previous)) if drafts else (),
     )  # fmt: skip
 
 
-def make_rollback_plan(environment: Environment, bundle: Bundle, host_facts: Sequence[HostFacts], previous: Release) -> Plan:
+def make_rollback_plan(
+    environment: Environment, bundle: Bundle, host_facts: Sequence[HostFacts], previous: Release
+) -> Plan:
     """Make the plan of the same switch backwards: no upgrade, since the views of the older release are still there."""
     problems = tuple(_host_problems(bundle, host_facts))
     pending = pending_hosts(bundle.version, host_facts, previous)
@@ -64,7 +78,9 @@ def make_rollback_plan(environment: Environment, bundle: Bundle, host_facts: Seq
 
 
 def pending_hosts(version: str, host_facts: Sequence[HostFacts], previous: Release | None) -> tuple[HostFacts, ...]:
-    """Return the hosts to bring to `version`: all of them, or where it was deployed already those whose link or service strayed."""
+    """Return the hosts to bring to `version`: all of them, or where it was deployed already those whose link or service
+    strayed.
+    """
     if previous is None or previous.version != version:
         return tuple(host_facts)
     return tuple(facts for facts in host_facts if facts.current != version or version not in facts.running)
@@ -103,13 +119,21 @@ def _megabytes(count: int) -> str:
     return f"{count / 1e6:,.0f} MB"
 
 
+def _goes_up(bundle: Bundle, facts: DatabaseFacts) -> bool:
+    """Say whether the database is at an earlier revision of the bundle's, or at none."""
+    scripts = revisions(bundle)
+    return facts.revision is None or not scripts or facts.revision in scripts[:-1]
+
+
 def _upgrade_summary(bundle: Bundle, facts: DatabaseFacts) -> str:
     """Say what the upgrade does, or "" where the database is there already."""
     scripts = revisions(bundle)
     if scripts and facts.revision == scripts[-1]:
         return ""
-    statements = f"{len(bundle.changes)} statement{'s' if len(bundle.changes) != 1 else ''}"
-    return f"upgrade the database from {facts.revision or 'nothing'} to {scripts[-1] if scripts else 'head'} ({statements})"
+    if not _goes_up(bundle, facts):
+        return f"leave the database at {facts.revision}, if it holds the views {bundle.schema.views}"
+    count = f"{len(bundle.changes)} statement{'s' if len(bundle.changes) != 1 else ''}"
+    return f"upgrade the database from {facts.revision or 'nothing'} to {scripts[-1] if scripts else 'head'} ({count})"
 
 
 def _drafts(bundle: Bundle, pending: Sequence[HostFacts], upgrade: str) -> Iterator[_Draft]:
@@ -118,8 +142,15 @@ def _drafts(bundle: Bundle, pending: Sequence[HostFacts], upgrade: str) -> Itera
     staged = {facts.host for facts in pending if version in facts.staged}
     yield "lock", None, f"lock {bundle.application}"
     for host in hosts:
-        yield "stage", host, f"verify {version}, staged already" if host in staged else f"stage {version} ({_size(bundle)})"
-    yield from (("start", host, f"start {version} beside the old" if _old(f) else f"start {version}") for host, f in zip(hosts, pending, strict=True))
+        yield (
+            "stage",
+            host,
+            f"verify {version}, staged already" if host in staged else f"stage {version} ({_size(bundle)})",
+        )
+    yield from (
+        ("start", host, f"start {version} beside the old" if _old(f) else f"start {version}")
+        for host, f in zip(hosts, pending, strict=True)
+    )
     yield from (("check", host, f"{version} answers /livez and /version") for host in hosts)
     if upgrade:
         yield "upgrade", None, upgrade
@@ -159,17 +190,19 @@ def _numbered(drafts: Iterator[_Draft] | tuple[()]) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def _notices(bundle: Bundle, host_facts: Sequence[HostFacts], facts: DatabaseFacts, previous: Release | None) -> Iterator[str]:
+def _notices(
+    bundle: Bundle, host_facts: Sequence[HostFacts], facts: DatabaseFacts, previous: Release | None
+) -> Iterator[str]:
     """Yield what should be known before: hosts that stray, data at risk, tables that are rewritten."""
     expected = previous.version if previous else None
     for host in host_facts:
         if not host.fault and host.current not in (expected, bundle.version):
-            yield f"{host.host} serves {host.current or 'nothing'}, not {expected or 'nothing'}; it is brought to {bundle.version} like the others"
+            serves = f"{host.host} serves {host.current or 'nothing'}, not {expected or 'nothing'}"
+            yield f"{serves}; it gets {bundle.version} too"
     scripts = revisions(bundle)
     if facts.revision and scripts and facts.revision not in scripts:
-        yield f"the database is at {facts.revision}, which this version doesn't know; it is left as it is where it holds the version's views"
-        return
-    if not facts.revision or facts.revision != (scripts or ("",))[-1]:
+        yield f"the database is at {facts.revision}, which this version doesn't know: a later version was here"
+    elif _goes_up(bundle, facts):
         yield from (f"{change.table}: {change.risk}" for change in bundle.changes if change.risk)
         yield from _rewrites(bundle.changes, facts)
 
@@ -182,11 +215,17 @@ def _rewrites(changes: Sequence[Change], facts: DatabaseFacts) -> Iterator[str]:
 
 def describe(plan: Plan) -> str:
     """Return the plan as text: what `lowcode plan` prints."""
-    head = f"{plan.application}: {plan.previous or 'nothing'} -> {plan.version} on {plan.environment} ({', '.join(plan.hosts) or 'no hosts'})"
+    where = f"{plan.environment} ({', '.join(plan.hosts) or 'no hosts'})"
+    head = f"{plan.application}: {plan.previous or 'nothing'} -> {plan.version} on {where}"
     if plan.problems:
         return "\n".join((head, *(f"  can't: {problem}" for problem in plan.problems)))
     if plan.is_noop:
-        return "\n".join((f"{plan.application}: {plan.version} is deployed on {plan.environment} already; nothing to do", *_warned(plan)))
+        return "\n".join(
+            (
+                f"{plan.application}: {plan.version} is deployed on {plan.environment} already; nothing to do",
+                *_warned(plan),
+            )
+        )
     return "\n".join((head, *_warned(plan), *map(_change_line, plan.changes), *map(_step_line, plan.steps)))
 
 

@@ -1,4 +1,4 @@
-"""What each step of a plan does, and how it is undone. Every action can be repeated: done twice, it is as if done once."""
+"""What each step of a plan does, and how it is undone. Every action can be repeated: twice is once."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import msgspec
-
 from lowcode_kernel.farm.environments import Secret
 from lowcode_kernel.farm.facts import SCRIPT, run_on_host
+from lowcode_kernel.farm.journal import Journal, Lease, LeaseLost
 from lowcode_kernel.farm.layout import layout_of, service_name, service_of, version_of_service
-from lowcode_kernel.farm.metadata import Lease, LeaseLost, Metadata
 from lowcode_kernel.farm.on_host import FENCED
 from lowcode_kernel.farm.upgrade import upgrade_database
 from lowcode_kernel.farm.wheelhouse import ensure_environment
+
 from lowcode_kernel.problems import LowcodeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from lowcode_kernel.bundle import Bundle
     from lowcode_kernel.farm.environments import Environment
     from lowcode_kernel.farm.hosts import Host, Outcome
     from lowcode_kernel.farm.layout import Layout
+
+    from lowcode_kernel.bundle import Bundle
     from lowcode_kernel.plan import Plan, StepName
 
 START_SECONDS = 30.0
@@ -44,7 +45,7 @@ class Work:
     bundle: Bundle
     plan: Plan
     hosts: Mapping[str, Host]
-    metadata: Metadata
+    journal: Journal
     lease: Lease
     deployment: int
 
@@ -76,7 +77,10 @@ def fenced(work: Work, host: Host, verb: str, *words: str) -> Outcome:
 
 def redact(environment: Environment, text: str) -> str:
     """Return `text` with the environment's secrets as `***`."""
-    secrets = [environment.server.reveal(), *(value.reveal() for value in environment.variables.values() if isinstance(value, Secret))]
+    secrets = [
+        environment.server.reveal(),
+        *(value.reveal() for value in environment.variables.values() if isinstance(value, Secret)),
+    ]
     authority = environment.server.reveal().partition("://")[2].partition("@")[0]
     for secret in (*secrets, authority.partition(":")[2]):
         text = text.replace(secret, "***") if secret else text
@@ -147,10 +151,14 @@ def _await(work: Work, host: Host, socket: PurePosixPath, path: str, seconds: fl
         status, body = host.get(socket, path, timeout=ANSWER)
         if status == 200:
             return
-        state = host.status(service_name(work.application, work.version)).get(service_name(work.application, work.version), "stopped")
+        state = host.status(service_name(work.application, work.version)).get(
+            service_name(work.application, work.version), "stopped"
+        )
         if state == "failed" or time.monotonic() > deadline:
             answer = f"{status} {body[:300].decode(errors='replace')}" if status else f"nothing; its service is {state}"
-            raise LowcodeError.of(f"{work.version} answers {path} with {redact(work.environment, answer.strip())}", code="LK641")
+            raise LowcodeError.of(
+                f"{work.version} answers {path} with {redact(work.environment, answer.strip())}", code="LK641"
+            )
         time.sleep(POLL_SECONDS)
 
 
@@ -163,7 +171,7 @@ def _same_version(work: Work, host: Host, socket: PurePosixPath) -> None:
 
 def upgrade(work: Work) -> str:
     """Expand the database; the shape is recorded first, so that none that a database was given is ever unknown."""
-    work.metadata.record_schema(work.lease, work.version, work.bundle.schema)
+    work.journal.record_schema(work.lease, work.version, work.bundle.schema)
     return upgrade_database(work.environment, work.bundle)
 
 
@@ -184,11 +192,11 @@ def confirm(work: Work, host: Host) -> str:
 
 def schedule(work: Work) -> str:
     """Make the release's jobs the active ones."""
-    work.metadata.register_schedules(work.lease, work.version, work.bundle.jobs)
+    work.journal.register_schedules(work.lease, work.version, work.bundle.jobs)
     return f"{len(work.bundle.jobs)} jobs"
 
 
-def drain(work: Work, host: Host) -> str:
+def drain(_work: Work, _host: Host) -> str:
     """Let the old release take what came to it before the flip; `stop` then lets requests under way end."""
     time.sleep(SETTLE_SECONDS)
     return ""
@@ -206,14 +214,25 @@ def stop(work: Work, host: Host) -> str:
 
 
 def kept_versions(work: Work) -> tuple[str, ...]:
-    """Return the versions that stay staged: this one, the one before, and the newest that were deployed, `keep_releases` in all."""
-    deployed = work.metadata.deployments(work.application, states=("deployed",), limit=50)
-    versions = dict.fromkeys((work.version, work.plan.previous or work.version, *(one.plan.version for one in deployed)))
+    """Return the versions that stay staged: this one, the one before, and the newest that were deployed,
+    `keep_releases` in all.
+    """
+    deployed = work.journal.deployments(work.application, states=("deployed",), limit=50)
+    versions = dict.fromkeys(
+        (work.version, work.plan.previous or work.version, *(one.plan.version for one in deployed))
+    )
     return tuple(versions)[: max(work.environment.keep_releases, 1)]
 
 
 HOST_ACTIONS: Mapping[StepName, Callable[[Work, Host], str]] = {
-    "stage": stage, "start": start, "check": check, "ready": ready, "switch": switch, "confirm": confirm, "drain": drain, "stop": stop,
-}  # fmt: skip
+    "stage": stage,
+    "start": start,
+    "check": check,
+    "ready": ready,
+    "switch": switch,
+    "confirm": confirm,
+    "drain": drain,
+    "stop": stop,
+}
 OWN_ACTIONS: Mapping[StepName, Callable[[Work], str]] = {"lock": lock, "upgrade": upgrade, "schedule": schedule}
 UNDO: Mapping[StepName, Callable[[Work, Host], None]] = {"stage": unstage, "start": unstart}

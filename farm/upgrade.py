@@ -1,7 +1,7 @@
 """Upgrading the database of an application with the scripts of its bundle.
 
-The scripts only add, take locks for two seconds at most, and are one transaction but for concurrent indexes. So a refused lock costs nothing but time:
-the same upgrade is tried again, a few times, ever later.
+The scripts only add, take locks for two seconds at most, and are one transaction but for concurrent indexes. So a
+refused lock costs nothing but time: the same upgrade is tried again, a few times, ever later.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lowcode_kernel.farm.databases import drop_broken_indexes, ensure_database, revision_of
-from lowcode_kernel.farm.facts import has_views
+from lowcode_kernel.farm.databases import drop_broken_indexes, ensure_database, revision_of, schemas_of
 from lowcode_kernel.farm.planning import revisions
 from lowcode_kernel.farm.upgrade_process import REFUSED
+
 from lowcode_kernel.problems import LowcodeError
 
 if TYPE_CHECKING:
-    from lowcode_kernel.bundle import Bundle
     from lowcode_kernel.farm.environments import Environment, Secret
+
+    from lowcode_kernel.bundle import Bundle
 
 PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 LONGEST_SECONDS = 3600
@@ -46,14 +47,12 @@ def upgrade_database(environment: Environment, bundle: Bundle, *, pauses: tuple[
 
 
 def _ahead(environment: Environment, bundle: Bundle, revision: str) -> str:
-    """The database has seen a later version than the bundle knows: that is fine where it holds the bundle's views too."""
-    if has_views(environment, bundle.application, bundle.schema.views):
+    """Leave a database alone that a later version upgraded: it is right where it holds this version's views too."""
+    if bundle.schema.views in schemas_of(environment.database_url(bundle.application)):
         return f"left at {revision}: it holds the views of this version already"
-    raise LowcodeError.of(
-        f"the database is at {revision}, which {bundle.version} doesn't know, and it has no views {bundle.schema.views}",
-        "generate the application again with the history of this environment",
-        code="LK631",
-    )
+    fact = f"the database is at {revision}, which {bundle.version} doesn't know, and has no views {bundle.schema.views}"
+    hint = "generate the application again with the history of this environment"
+    raise LowcodeError.of(fact, hint, code="LK631")
 
 
 def _run_until_locked(url: Secret, bundle: Bundle, pauses: tuple[float, ...]) -> int:
@@ -75,7 +74,7 @@ def _run_until_locked(url: Secret, bundle: Bundle, pauses: tuple[float, ...]) ->
 
 def _run(url: Secret, folder: str) -> dict[str, str] | None:
     """Run the scripts once; return None, or what the database refused."""
-    variables = {**os.environ, "DATABASE_URL": url.reveal(), "PYTHONDONTWRITEBYTECODE": "1"}
+    variables = {**os.environ, "DATABASE_URL": url.reveal()}
     command = (sys.executable, "-m", "lowcode_kernel.farm.upgrade_process")
     done = subprocess.run(
         command, cwd=folder, env=variables, capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False

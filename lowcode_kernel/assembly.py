@@ -37,9 +37,23 @@ def assemble(readings: Iterable[CellReading]) -> Model:
     ordered = sorted(readings, key=lambda reading: reading.place)
     problems = [problem for reading in ordered for problem in reading.problems]
     app = _one_app([reading.app for reading in ordered if reading.app], problems)
-    elements = _unique([element for reading in ordered for element in reading.elements], problems)
+    elements = _unique(_replaced(ordered, problems), problems)
     name, title = (app.name, app.title) if app else (DEFAULT_NAME, "Application")
     return Model(application=Application.of(name, title, _linked(elements)), problems=tuple(problems))
+
+
+def _replaced(ordered: list[CellReading], problems: list[Problem]) -> list[Element]:
+    """Return all definitions without those that a later cell replaces."""
+    kept: list[Element] = []
+    for reading in ordered:
+        for element in reading.elements if reading.replaces else ():
+            earlier = [other for other in kept if (_namespace(other), other.name) == (_namespace(element), element.name)]
+            if not earlier:
+                fact, hint = f"there is no earlier {element.kind} {element.name} to replace", "remove --replace"
+                problems.append(Problem(code="LK104", fact=fact, hint=hint, place=element.place, element=element.id))
+            kept = [other for other in kept if other not in earlier]
+        kept.extend(reading.elements)
+    return kept
 
 
 def _one_app(names: list[AppName], problems: list[Problem]) -> AppName | None:
@@ -66,7 +80,7 @@ def _unique(elements: list[Element], problems: list[Problem]) -> list[Element]:
             kept.append(element)
         else:
             fact = f"{element.kind} {element.name} is defined here, and {first.kind} {first.name} at {first.place}"
-            problems.append(Problem(code="LK102", fact=fact, hint="rename one, or delete one", place=element.place, element=element.id))
+            problems.append(Problem(code="LK102", fact=fact, hint="rename one, delete one, or write --replace", place=element.place, element=element.id))
     return _numbered_data(kept)
 
 

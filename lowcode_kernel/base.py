@@ -52,6 +52,7 @@ def _needed(schema: Schema, table: Table) -> BaseTable:
     )
     return BaseTable(
         name=table.base,
+        entity=table.entity,
         columns=columns,
         key=tuple(names[name] for name in table.key),
         references=tuple(_based(schema, reference, names) for reference in table.references),
@@ -72,7 +73,7 @@ def _based(schema: Schema, reference: Reference, names: dict[str, str]) -> Refer
 
 
 def _join_table(there: BaseTable, needed: BaseTable, copies: tuple[Copy, ...]) -> BaseTable:
-    paired = {name for copy in copies for name in (copy.source, copy.target)}
+    paired = {copy.source for copy in copies}
     kept = [_join_column(column, needed, there.key, paired) for column in there.columns]
     added = [_added(column, copies) for column in needed.columns if there.column(column.name) is None]
     return replace(
@@ -82,6 +83,7 @@ def _join_table(there: BaseTable, needed: BaseTable, copies: tuple[Copy, ...]) -
         indexes=_join_indexes(there, needed),
         copies=tuple(dict.fromkeys((*there.copies, *copies))),
         last=needed.last,
+        entity=needed.entity,
     )
 
 
@@ -89,9 +91,11 @@ def _join_column(there: BaseColumn, needed: BaseTable, key: tuple[str, ...], pai
     wanted = needed.column(there.name)
     if there.name in key:
         return there if wanted is None else replace(there, last=wanted.last, limit=there.limit.joined(wanted.limit))
+    if there.name in paired:
+        return replace(there, nullable=True, default=None)  # the trigger takes every value for one that was written
     if wanted is None:
         return replace(there, nullable=True)
-    nullable = there.nullable or wanted.nullable or there.name in paired
+    nullable = there.nullable or wanted.nullable
     return replace(there, nullable=nullable, limit=there.limit.joined(wanted.limit), last=wanted.last)
 
 

@@ -15,7 +15,7 @@ from lowcode_kernel.language.bodies import documentation, parse_body, place_of
 from lowcode_kernel.problems import LowcodeError, Problem, did_you_mean
 from lowcode_kernel.queries import analyze_query, columns_of, key_of
 from lowcode_kernel.types import (
-    BOOLEAN, DATE, DATETIME, DECIMAL, INTEGER, JSON, NONE, NUMERIC, TEXT, UNKNOWN, Type, accepts, entity_type,
+    BOOLEAN, DECIMAL, INTEGER, JSON, NONE, NUMERIC, TEXT, UNKNOWN, Type, accepts, entity_type,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 CallKind = Literal["query", "action", "entity", "integration", "builtin", "method", "require", "log", "refused"]
 ENTITY_METHODS = ("get", "find", "list", "count", "create", "update", "delete")
 _FILTERS = frozenset({"find", "list", "count"})
+_CLASSES = frozenset({"timedelta", "date", "datetime", "Decimal"})
 USER = Type(name="User", kind="entity", loaded=True)
 ROLE = Type(name="Role", kind="unknown")
 
@@ -316,7 +317,7 @@ class Analyzer:
         if name in self.app.roles:
             self.uses.add(f"role:{name}")
             return ROLE
-        if name in {"timedelta", "date", "datetime", "Decimal"}:
+        if name in _CLASSES:
             return UNKNOWN
         known = [*self.names, *self.app.settings, *self.app.roles, "user", *self.app.queries, *self.app.actions, *self.app.entities, *BUILTINS]
         self.problem("LK101", f'there is no "{name}"', did_you_mean(name, known), node)
@@ -513,7 +514,8 @@ class Analyzer:
             return UNKNOWN
         owner = self.expression(node.func.value)
         self.calls[node] = Call(kind="method", name=node.func.attr, node=node)
-        if node.func.attr not in METHODS:
+        unresolved = isinstance(node.func.value, ast.Name) and owner is UNKNOWN and node.func.value.id not in {*self.names, *_CLASSES}
+        if node.func.attr not in METHODS and not unresolved:
             self.problem("LK101", f'there is no method "{node.func.attr}"', did_you_mean(node.func.attr, METHODS), node)
         return method_type(owner, node.func.attr)
 
@@ -550,6 +552,3 @@ def _constant(value: object) -> Type:
         case str():
             return TEXT
     return UNKNOWN
-
-
-__all__ = ["DATE", "DATETIME", "Analyzer", "BodyAnalysis", "Call", "analyze_body", "loaded"]

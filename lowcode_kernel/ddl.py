@@ -69,7 +69,9 @@ def create_table(app: str, table: BaseTable) -> tuple[Change, ...]:
     """Return what creates a table with its key, checks and indexes. Its references come later, when all tables are there."""
     lines = [_column_text(table.name, column) for column in table.columns]
     lines.append(f"CONSTRAINT {identifier(named(table.name, 'pkey'))} PRIMARY KEY ({identifiers(table.key)})")
-    created = _expand(_create(qualified(app, table.name), lines), table.name, f"{table.last}: a new table")
+    created = _expand(
+        _create(qualified(app, table.name), lines), table.name, f"{table.entity}: a new table {table.name}"
+    )
     return (created, *(_create_index(app, table.name, index) for index in table.indexes))
 
 
@@ -80,7 +82,8 @@ def add_column(app: str, table: BaseTable, column: BaseColumn) -> Change:
         sql=f"ALTER TABLE {qualified(app, table.name)}\nADD COLUMN {_column_text(table.name, column)}",
         kind="expand",
         table=table.name,
-        summary=f"{table.last}.{column.last}: a new column" + (f" {column.name}" if column.name != column.last else ""),
+        summary=f"{table.entity}.{column.last}: a new column"
+        + (f" {column.name}" if column.name != column.last else ""),
         lock="access exclusive",
         rewrites=volatile,
         risk="rewrites the table while nobody can read or write it" if volatile else "",
@@ -93,7 +96,18 @@ def drop_not_null(app: str, table: BaseTable, column: BaseColumn, why: str) -> C
         sql=f"ALTER TABLE {qualified(app, table.name)}\nALTER COLUMN {identifier(column.name)} DROP NOT NULL",
         kind="expand",
         table=table.name,
-        summary=f"{table.last}.{column.last}: {why}",
+        summary=f"{table.entity}.{column.last}: {why}",
+        lock="access exclusive",
+    )
+
+
+def drop_default(app: str, table: BaseTable, column: BaseColumn) -> Change:
+    """Return what takes the default from a column that a trigger fills; the views of versions that show it have defaults of their own."""
+    return Change(
+        sql=f"ALTER TABLE {qualified(app, table.name)}\nALTER COLUMN {identifier(column.name)} DROP DEFAULT",
+        kind="expand",
+        table=table.name,
+        summary=f"{table.entity}.{column.last}: its default stays in the views",
         lock="access exclusive",
     )
 
@@ -108,7 +122,7 @@ def widen_check(app: str, table: BaseTable, column: BaseColumn) -> tuple[Change,
         sql=f"ALTER TABLE {target}\nDROP CONSTRAINT {name}{added}",
         kind="expand",
         table=table.name,
-        summary=f"{table.last}.{column.last}: " + ("a wider check" if condition else "no check any more"),
+        summary=f"{table.entity}.{column.last}: " + ("a wider check" if condition else "no check any more"),
         lock="access exclusive",
     )
     return (replaced, *([validate(app, table, named(table.name, column.name, "check"))] if condition else []))
@@ -120,7 +134,7 @@ def validate(app: str, table: BaseTable, constraint: str) -> Change:
         sql=f"ALTER TABLE {qualified(app, table.name)} VALIDATE CONSTRAINT {identifier(constraint)}",
         kind="expand",
         table=table.name,
-        summary=f"{table.last}: check the rows that are there against {constraint}",
+        summary=f"{table.entity}: check the rows that are there against {constraint}",
         lock="share update exclusive",
         rewrites=True,
         concurrent=True,
@@ -142,7 +156,7 @@ def add_reference(
         + ("" if new else " NOT VALID"),
         kind="expand",
         table=table.name,
-        summary=f"{table.last}.{', '.join(reference.columns)}: refers to {reference.target}",
+        summary=f"{table.entity}.{', '.join(reference.columns)}: refers to {reference.target}",
         lock="access exclusive" if replaces else "share row exclusive",
         risk=f"deleting a row of {reference.target} deletes its rows here" if reference.on_delete == "cascade" else "",
     )
@@ -174,7 +188,7 @@ def add_index(app: str, table: BaseTable, index: Index) -> tuple[Change, ...]:
         sql=f"{sql}\nON {qualified(app, table.name)} ({identifiers(index.columns)})",
         kind="index",
         table=table.name,
-        summary=f"{table.last}.{columns}: " + ("now unique" if index.unique else "an index"),
+        summary=f"{table.entity}.{columns}: " + ("now unique" if index.unique else "an index"),
         lock="share update exclusive",
         rewrites=True,
         concurrent=True,
@@ -190,7 +204,7 @@ def drop_index(app: str, table: BaseTable, index: Index, why: str) -> Change:
         sql=f"DROP INDEX CONCURRENTLY IF EXISTS {name}",
         kind="index",
         table=table.name,
-        summary=f"{table.last}.{', '.join(index.columns)}: {why}",
+        summary=f"{table.entity}.{', '.join(index.columns)}: {why}",
         lock="share update exclusive",
         concurrent=True,
     )
@@ -208,12 +222,12 @@ def keep_in_step(app: str, table: BaseTable) -> tuple[Change, ...]:
     trigger = f"CREATE OR REPLACE TRIGGER {identifier(name)}\nBEFORE INSERT OR UPDATE ON {target}\nFOR EACH ROW EXECUTE FUNCTION {function}()"
     pairs = ", ".join(f"{copy.source} and {copy.target}" for copy in table.copies)
     return (
-        _expand(sql, table.name, f"{table.last}: keep {pairs} in step"),
+        _expand(sql, table.name, f"{table.entity}: keep {pairs} in step"),
         Change(
             sql=trigger,
             kind="expand",
             table=table.name,
-            summary=f"{table.last}: keep {pairs} in step",
+            summary=f"{table.entity}: keep {pairs} in step",
             lock="share row exclusive",
         ),
     )
@@ -241,7 +255,7 @@ def fill(app: str, table: BaseTable, column: BaseColumn, value: str, where: str 
         sql=f"UPDATE {qualified(app, table.name)}\nSET {name} = {value}\nWHERE {name} IS NULL{where}",
         kind="expand",
         table=table.name,
-        summary=f"{table.last}.{column.last}: fill the rows that have no value",
+        summary=f"{table.entity}.{column.last}: fill the rows that have no value",
         lock="row exclusive",
         rewrites=True,
         concurrent=True,

@@ -64,17 +64,14 @@ def _altered(app: str, before: BaseTable, table: BaseTable) -> Iterator[Change]:
         for copy in table.copies[len(before.copies) :]:
             yield from _copied(app, table, copy)
     yield from _altered_references(app, before, table)
-    for index in table.indexes:
-        if index not in before.indexes:
-            yield from ddl.add_index(app, table, index)
-    for index in before.indexes:
-        if index not in table.indexes:
-            yield ddl.drop_index(app, table, index, "not unique any more")
+    yield from _altered_indexes(app, before, table)
 
 
 def _altered_column(app: str, table: BaseTable, former: BaseColumn, column: BaseColumn) -> Iterator[Change]:
     if column.nullable and not former.nullable:
         yield ddl.drop_not_null(app, table, column, "no version has to write it any more")
+    if column.default != former.default:
+        yield ddl.drop_default(app, table, column)
     if column.limit != former.limit and former.limit.sql(column.name):
         yield from ddl.widen_check(app, table, column)
 
@@ -91,6 +88,15 @@ def _altered_references(app: str, before: BaseTable, table: BaseTable) -> Iterat
     for reference in table.references:
         if reference != former.get(reference.columns):
             yield from ddl.add_reference(app, table, reference, new=False, replaces=reference.columns in former)
+
+
+def _altered_indexes(app: str, before: BaseTable, table: BaseTable) -> Iterator[Change]:
+    for index in table.indexes:
+        if index not in before.indexes:
+            yield from ddl.add_index(app, table, index)
+    for index in before.indexes:
+        if index not in table.indexes:
+            yield ddl.drop_index(app, table, index, "not unique any more")
 
 
 def _fillings(before: Schema, current: Schema) -> Iterator[Change]:
@@ -140,12 +146,12 @@ def _narrowed(app: str, table: BaseTable, kept: BaseTable) -> Iterator[Change]:
         yield _save_column(app, table, column)
         sql = f"ALTER TABLE {name}\nDROP COLUMN IF EXISTS {identifier(column.name)}"
         risk = f"its values are kept in {_aside(app)}"
-        yield _contract(sql, table.name, f"{table.last}.{column.last}: no kept version shows it", risk=risk)
+        yield _contract(sql, table.name, f"{table.entity}.{column.last}: no kept version shows it", risk=risk)
     gone = {column.name for column in removed}
     for index in table.indexes:
         if index not in kept.indexes and not gone.intersection(index.columns):
             sql = f"DROP INDEX IF EXISTS {ddl.qualified(app, ddl.index_name(table.name, index))}"
-            yield _contract(sql, table.name, f"{table.last}: an index that no kept version declares")
+            yield _contract(sql, table.name, f"{table.entity}: an index that no kept version declares")
 
 
 def _stop_copies(app: str, table: BaseTable, kept: BaseTable) -> Iterator[Change]:
@@ -154,8 +160,8 @@ def _stop_copies(app: str, table: BaseTable, kept: BaseTable) -> Iterator[Change
         return
     name = ddl.named(table.name, "in_step")
     sql = f"DROP TRIGGER IF EXISTS {identifier(name)} ON {ddl.qualified(app, table.name)}"
-    yield _contract(sql, table.name, f"{table.last}: no columns to keep in step any more")
-    yield _contract(f"DROP FUNCTION IF EXISTS {ddl.qualified(app, name)}()", table.name, f"{table.last}: the same")
+    yield _contract(sql, table.name, f"{table.entity}: no columns to keep in step any more")
+    yield _contract(f"DROP FUNCTION IF EXISTS {ddl.qualified(app, name)}()", table.name, f"{table.entity}: the same")
 
 
 def _save_column(app: str, table: BaseTable, column: BaseColumn) -> Change:
@@ -163,7 +169,7 @@ def _save_column(app: str, table: BaseTable, column: BaseColumn) -> Change:
     columns = identifiers((*table.key, column.name))
     source = ddl.qualified(app, table.name)
     sql = f"CREATE TABLE {name} AS\nSELECT {columns}\nFROM {source}\nWHERE {identifier(column.name)} IS NOT NULL"
-    change = _contract(sql, table.name, f"{table.last}.{column.last}: put its values aside")
+    change = _contract(sql, table.name, f"{table.entity}.{column.last}: put its values aside")
     return replace(change, rewrites=True)
 
 
@@ -172,10 +178,10 @@ def _put_aside(app: str, table: BaseTable) -> Iterator[Change]:
     for reference in table.references:
         constraint = identifier(ddl.reference_name(table, reference))
         sql = f"ALTER TABLE {name}\nDROP CONSTRAINT IF EXISTS {constraint}"
-        yield _contract(sql, table.name, f"{table.last}: does not hold rows of {reference.target} any more")
+        yield _contract(sql, table.name, f"{table.entity}: does not hold rows of {reference.target} any more")
     sql = f"ALTER TABLE {name}\nSET SCHEMA {identifier(_aside(app))}"
     yield _contract(
-        sql, table.name, f"{table.last}: put the whole table aside", risk=f"its rows are kept in {_aside(app)}"
+        sql, table.name, f"{table.entity}: put the whole table aside", risk=f"its rows are kept in {_aside(app)}"
     )
 
 

@@ -138,9 +138,8 @@ class _Analyzer:
         right = self.results.get(id(expression.right.unnest() if isinstance(expression.right, exp.Subquery) else expression.right), ())
         if left and right and len(left) != len(right):
             self._problem("LK203", f"one side of the {expression.key} has {len(left)} columns, the other {len(right)}", "select the same columns", expression)
-        optional = [other.type.optional for other in right] + [False] * len(left)
         self.results[id(expression)] = tuple(
-            replace(column, type=column.type.maybe() if flag else column.type, source=None) for column, flag in zip(left, optional, strict=False)
+            replace(column, type=_common(column.type, other.type), source=None) for column, other in zip(left, right, strict=False)
         )
 
     def _source(self, source: exp.Expr | Scope) -> _Source | None:
@@ -251,7 +250,7 @@ class _Analyzer:
         if isinstance(inner, exp.Column) and id(inner) in found:
             return replace(found[id(inner)], name=name)
         type_ = inference.of(inner)
-        if type_.kind in {"unknown", "none"} and not self.problems:
+        if type_.kind == "unknown" and not self.problems:
             self._problem("LK204", f'the type of "{name or inner.sql()}" can\'t be told', "write CAST(... AS type) AS name", item)
         return ResultColumn(name=name, type=type_)
 
@@ -264,6 +263,8 @@ class _Analyzer:
                 self._problem("LK205", f'two result columns are called "{column.name}"', "rename one with AS", tree)
             elif not column.name.isidentifier():
                 self._problem("LK205", f'"{column.name}" can\'t name a result column', "letters, digits and _", tree)
+            elif column.type.kind == "none":
+                self._problem("LK204", f'"{column.name}" is NULL in every row', "write CAST(NULL AS type) AS name", tree)
             seen.add(column.name)
 
     def _subquery_type(self, query: exp.Query) -> Type:
@@ -284,7 +285,7 @@ class _Analyzer:
                 hint = did_you_mean(placeholder.name, known) or f"declare it: {self.query.name}({placeholder.name}: Type)"
                 self._problem("LK101", f"there is no parameter :{placeholder.name}", hint, placeholder)
         for parameter in tree.find_all(exp.Parameter):
-            self._problem("LK206", f"{parameter.sql()} is a numbered parameter", "write :name", parameter)
+            self._problem("LK206", f"{parameter.sql(dialect='postgres')} is a numbered parameter", "write :name", parameter)
         for name in sorted(known - used):
             self.problems.append(
                 Problem(
@@ -298,6 +299,7 @@ class _Analyzer:
     def _compile(self, tree: exp.Query) -> tuple[str, tuple[RuleParameter, ...]]:
         compiled = tree.copy()
         self._compile_casts(tree, compiled)
+        self._compile_stars(tree, compiled)
         for identifier in compiled.find_all(exp.Identifier):
             identifier.set("this", identifier.this if identifier.args.get("quoted") else identifier.this.lower())
         positions = {parameter.name: index for index, parameter in enumerate(self.query.parameters, 1)}
@@ -322,6 +324,31 @@ class _Analyzer:
             else:
                 table.replace(exp.alias_(plain, alias, table=True) if alias != snake_case(entity) else plain)
 
+    def _compile_stars(self, tree: exp.Query, compiled: exp.Query) -> None:
+        """A result names its columns, whatever the order in the database."""
+        for original, select in zip(tree.find_all(exp.Select), compiled.find_all(exp.Select), strict=True):
+            columns = self.results.get(id(original), ())
+            if any(isinstance(item, exp.Star) for item in original.selects) and columns:
+                select.set("expressions", [exp.column(column.name) for column in columns])
+            elif any(item.find(exp.Star) and isinstance(item, exp.Column) for item in original.selects):
+                select.set("expressions", list(self._expanded(original, columns)))
+
+    @staticmethod
+    def _expanded(select: exp.Select, columns: tuple[ResultColumn, ...]) -> Iterator[exp.Expr]:
+        """Replace `o.*` among other columns by what it stands for; the other items are as many as they are, the rest belongs to the star."""
+        plain = sum(1 for item in select.selects if not isinstance(item.this, exp.Star))
+        stars = [item for item in select.selects if isinstance(item.this, exp.Star)]
+        width = (len(columns) - plain) // len(stars)
+        position = 0
+        for item in select.selects:
+            if not isinstance(item.this, exp.Star):
+                yield item.copy()
+                position += 1
+                continue
+            for column in columns[position : position + width]:
+                yield exp.column(column.name, table=item.table)
+            position += width
+
     def _compile_casts(self, tree: exp.Query, compiled: exp.Query) -> None:
         """PostgreSQL sums bigint to numeric and extracts numeric: cast back to the Integer that the language promises."""
         for original, select in zip(tree.find_all(exp.Select), compiled.find_all(exp.Select), strict=True):
@@ -329,6 +356,13 @@ class _Analyzer:
                 inner = item.this if isinstance(item, exp.Alias) else item
                 if column.type.name == "Integer" and inner.find(exp.Sum, exp.Extract):
                     inner.replace(exp.cast(inner.copy(), "bigint", dialect="postgres"))
+
+def _common(left: Type, right: Type) -> Type:
+    """Return the type of a column of a UNION from those of its sides."""
+    known = right if left.kind == "none" else left
+    optional = left.optional or right.optional or "none" in (left.kind, right.kind)
+    return replace(known, optional=optional)
+
 
 _COLUMN_TYPES = {
     "Integer": "bigint", "Boolean": "boolean", "Date": "date", "Time": "time", "DateTime": "timestamptz", "Uuid": "uuid", "Json": "jsonb",

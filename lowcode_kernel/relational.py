@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from lowcode_kernel.defaults import default_sql
+from lowcode_kernel.identifiers import snake_case
 from lowcode_kernel.problems import LowcodeError, Problem
 from lowcode_kernel.schema import ANYTHING, Column, Index, Limit, Reference, Schema, Table
 
@@ -42,8 +42,7 @@ def table_name(entity: str) -> str:
     >>> table_name("FlightNote"), table_name("URLCheck"), table_name("AppUser")
     ('flight_note', 'url_check', 'app_user_')
     """
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", entity)
-    name = words.lower()
+    name = snake_case(entity)
     return f"{name}_" if name in SYSTEM_TABLES or (name == "user" and entity != USER) else name
 
 

@@ -29,7 +29,8 @@ def compile_rule(entity: Entity | None, app: Application, parameters: list[RuleP
     """
     if entity is None or entity.access is None or entity.access.rows is None:
         return ""
-    return _Rule(entity, app, parameters, first).sql(ast.parse(entity.access.rows, mode="eval").body)
+    condition = _Rule(entity, app, parameters, first).sql(ast.parse(entity.access.rows, mode="eval").body)
+    return condition[1:-1] if condition.startswith("(") and condition.endswith(")") else condition
 
 
 class _Rule:
@@ -91,3 +92,12 @@ class _Rule:
 
 def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
+
+
+def roles_of_rule(entity: Entity) -> list[str]:
+    """Return the names of roles that an entity's row rule asks for (`Supervisor in user.roles`)."""
+    if entity.access is None or entity.access.rows is None:
+        return []
+    tree = ast.parse(entity.access.rows, mode="eval")
+    compares = [node for node in ast.walk(tree) if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn)]
+    return sorted({node.left.id for node in compares if isinstance(node.left, ast.Name)})

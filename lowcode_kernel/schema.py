@@ -155,9 +155,10 @@ class Copy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaseTable:
-    """A table that the database holds. `last` is the logical name under which it was last shown. All names in it are physical."""
+    """A table that the database holds. `last` is the logical name under which it was last shown, `entity` the entity's. All other names are physical."""
 
     name: str
+    entity: str
     columns: tuple[BaseColumn, ...]
     key: tuple[str, ...]
     references: tuple[Reference, ...] = ()
@@ -250,17 +251,4 @@ def decode(content: bytes) -> Schema:
     """Return the schema that `encode` wrote."""
     import msgspec
 
-    raw = msgspec.json.decode(content)
-    raw.pop("views", None)
-    parts = {name: msgspec.convert(raw[name], type) for name, type in _PARTS.items() if name in raw}
-    return Schema(**parts)
-
-
-_PARTS: dict[str, object] = {
-    "application": str,
-    "tables": tuple[Table, ...],
-    "base": tuple[BaseTable, ...],
-    "known": tuple[tuple[str, str], ...],
-    "edition": int,
-    "revision": str,
-}
+    return msgspec.json.decode(content, type=Schema)

@@ -31,17 +31,22 @@ CELL_MAGICS: dict[str, Callable[[str, str, Place], Element]] = {
 LINE_MAGICS: dict[str, Callable[[str, Place], Element]] = {"role": read_role, "setting": read_setting}
 
 _CELL = re.compile(r"\s*%%(\w+)[ \t]*([^\n]*)(?:\n|\Z)")
-_LINE = re.compile(r"%(\w+)[ \t]+(\S.*?)\s*\Z")
+_REPLACE = re.compile(r"\s--replace(?=\s|\Z)")
+_LINE = re.compile(r"%(\w+)(?:[ \t]+(.*?))?\s*\Z")
 _MAX_CELL = 1_000_000  # characters; a definition of a megabyte is a file pasted by mistake
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellReading:
-    """What one cell says: its definitions, the application's name if it gives one, and what is wrong with it."""
+    """What one cell says: its definitions, the application's name if it gives one, and what is wrong with it.
+
+    `replaces` is `--replace` in the header: the definition takes the place of the one with its name in an earlier cell.
+    """
 
     place: Place
     elements: tuple[Element, ...] = ()
     app: AppName | None = None
+    replaces: bool = False
     problems: tuple[Problem, ...] = field(default=())
 
     @property
@@ -66,8 +71,9 @@ def _read_cell_magic(match: re.Match[str], text: str, place: Place) -> CellReadi
     if reader is None:
         return CellReading(place=place)
     at = place.shifted(text[: match.start(1)].count("\n"))
+    header, replaced = _REPLACE.subn("", header, count=1)
     try:
-        return CellReading(place=place, elements=(reader(header, body, at),))
+        return CellReading(place=place, elements=(reader(header, body, at),), replaces=bool(replaced))
     except LowcodeError as error:
         return CellReading(place=place, problems=error.problems)
 
@@ -82,9 +88,9 @@ def _read_lines(text: str, place: Place) -> CellReading:
         at = place.shifted(offset)
         try:
             if match[1] == "app":
-                app = read_app(match[2], at)
+                app = read_app(match[2] or "", at)
             elif reader := LINE_MAGICS.get(match[1]):
-                elements.append(reader(match[2], at))
+                elements.append(reader(match[2] or "", at))
         except LowcodeError as error:
             problems.extend(error.problems)
     return CellReading(place=place, elements=tuple(elements), app=app, problems=tuple(problems))

@@ -49,7 +49,8 @@ STEPS = (
     ),
     Step(
         name="architecture",
-        command=(PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_architecture.py"),
+        command=(PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-s", "tests/test_architecture.py"),
+        shown=True,
     ),
     Step(name="packaging", command=(PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_packaging.py")),
 )

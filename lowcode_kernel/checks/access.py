@@ -1,0 +1,51 @@
+"""Access: roles exist, row rules can be said in SQL, and who sees a screen may use what is on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lowcode_kernel.analysis import analyze
+from lowcode_kernel.elements import Action, Entity, Screen, Test
+from lowcode_kernel.problems import LowcodeError, Problem, did_you_mean
+from lowcode_kernel.rules import compile_rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lowcode_kernel.application import Application
+
+
+def check_access_roles(app: Application) -> Iterator[Problem]:
+    """Every role that is named is defined."""
+    for element in app.elements:
+        roles: tuple[str, ...] = ()
+        if isinstance(element, Action | Screen | Test):
+            roles = element.roles
+        elif isinstance(element, Entity) and element.access:
+            roles = (*element.access.read, *element.access.write, *element.access.delete)
+        for role in dict.fromkeys(roles):
+            if role not in app.roles:
+                hint = did_you_mean(role, app.roles) or f"define it: %role {role}"
+                fact = f'{element.kind} {element.name}: there is no role "{role}"'
+                yield Problem(code="LK501", fact=fact, hint=hint, place=element.place, element=element.id)
+
+
+def check_row_rules(app: Application) -> Iterator[Problem]:
+    """Every row rule can be compiled."""
+    for entity in app.entities.values():
+        try:
+            compile_rule(entity, app, [], 0)
+        except LowcodeError as error:
+            yield from error.problems
+
+
+def check_screen_actions(app: Application) -> Iterator[Problem]:
+    """A screen that everybody sees offers no action that only some may run: the button would refuse them."""
+    for name, model in analyze(app).screens.items():
+        screen = app.screens[name]
+        for component in model.components():
+            action = app.actions.get(component.action or "")
+            if action and action.roles and screen.roles and not set(screen.roles) & set(action.roles):
+                fact = f"screen {name} is for {', '.join(screen.roles)}, and its button {component.label!r} for {', '.join(action.roles)}"
+                hint = "give them a role in common"
+                yield Problem(code="LK502", fact=fact, hint=hint, place=screen.place, element=screen.id, severity="warning")

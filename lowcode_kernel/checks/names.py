@@ -1,0 +1,78 @@
+"""Names and types: everything that a cell names exists, and fits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lowcode_kernel.analysis import analyze
+from lowcode_kernel.elements import Action, Entity, Integration, Query, Screen, Setting, Struct
+from lowcode_kernel.problems import Problem, did_you_mean
+from lowcode_kernel.types import SCALARS, accepts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lowcode_kernel.application import Application
+    from lowcode_kernel.elements import Element
+    from lowcode_kernel.places import Place
+    from lowcode_kernel.types import Type
+
+
+def check_types(app: Application) -> Iterator[Problem]:
+    """Every type that a definition names is there."""
+    known = {*app.entities, *app.structs, *app.queries, "User"}
+    for element in app.elements:
+        for what, type_, place in _typed(element):
+            if type_.kind in {"entity", "struct", "query"} and type_.name not in known:
+                hint = did_you_mean(type_.name, [*known, *SCALARS])
+                yield Problem(code="LK101", fact=f'{what}: there is no type "{type_.name}"', hint=hint, place=place, element=element.id)
+            elif isinstance(element, Entity) and type_.kind in {"struct", "query"}:
+                fact, hint = f"{what} holds {type_.kind} {type_.name}", "an entity keeps values and references; use Json, or an entity"
+                yield Problem(code="LK106", fact=fact, hint=hint, place=place, element=element.id)
+
+
+def _typed(element: Element) -> Iterator[tuple[str, Type, Place]]:
+    match element:
+        case Entity() | Struct():
+            yield from ((f"{element.kind} {element.name}.{item.name}", item.type, item.place) for item in element.attributes)
+        case Query() | Screen():
+            yield from ((f"{element.kind} {element.name}({item.name})", item.type, item.place) for item in element.parameters)
+        case Action():
+            yield from ((f"action {element.name}({item.name})", item.type, item.place) for item in element.parameters)
+            if element.returns:
+                yield f"action {element.name}", element.returns, element.place
+        case Integration():
+            for operation in element.operations:
+                if operation.returns:
+                    yield f"operation {element.name}.{operation.name}", operation.returns, operation.place
+        case Setting():
+            yield f"setting {element.name}", element.type, element.place
+
+
+def check_queries(app: Application) -> Iterator[Problem]:
+    """Every query's SQL is right."""
+    for analysis in analyze(app).queries.values():
+        yield from analysis.problems
+
+
+def check_bodies(app: Application) -> Iterator[Problem]:
+    """Every body's names, types and calls are right, and an action returns what it promises."""
+    analysis = analyze(app)
+    for body in [*analysis.bodies.values(), *analysis.tests.values()]:
+        yield from body.problems
+    for name, body in analysis.actions.items():
+        yield from _returns(app.actions[name], body.returns)
+
+
+def _returns(action: Action, returned: tuple[Type, ...]) -> Iterator[Problem]:
+    promised = action.returns
+    for type_ in returned:
+        if promised is None and type_.kind not in {"none", "unknown"}:
+            hint = f"write %%action {action.name}(...) -> {type_}"
+            yield Problem(code="LK311", fact=f"action {action.name} returns {type_} and promises nothing", hint=hint, place=action.place, element=action.id)
+        elif promised is not None and not accepts(promised, type_):
+            fact = f"action {action.name} returns {type_} and promises {promised}"
+            yield Problem(code="LK311", fact=fact, hint="change one of them", place=action.place, element=action.id)
+    if promised is not None and not promised.optional and not returned:
+        fact = f"action {action.name} promises {promised} and returns nothing"
+        yield Problem(code="LK311", fact=fact, hint="add return ...", place=action.place, element=action.id)
