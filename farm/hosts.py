@@ -11,11 +11,19 @@ from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from lowcode_kernel.problems import LowcodeError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from lowcode_kernel.farm.environments import Environment, HostAddress
+
 Command = tuple[str, ...]
 ServiceState = Literal["running", "starting", "stopped", "failed", "unknown"]
+
+MINUTE = timedelta(minutes=1)
+TIMED_OUT = 124
+"""The status of a command that was ended because its time was up, as timeout(1) has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +92,10 @@ class Host(Protocol):
         """Return the state of each service whose name starts with `prefix`."""
         ...
 
+    def log(self, name: str, *, lines: int = 50) -> str:
+        """Return the last lines that a service printed, also of one that has ended; "" where nothing is known."""
+        ...
+
     def get(self, socket: PurePosixPath, path: str, *, timeout: timedelta = ...) -> tuple[int, bytes]:
         """Make an HTTP GET through a Unix socket on the host; return the status and the body. Status 0: nothing answers there."""
         ...
@@ -91,3 +103,46 @@ class Host(Protocol):
     def close(self) -> None:
         """Give back connections."""
         ...
+
+
+def open_host(environment: Environment, address: HostAddress) -> Host:
+    """Return the host at an address of an environment. Nothing is connected before its first use."""
+    if address.kind == "ssh":
+        from lowcode_kernel.farm.ssh import SshHost  # each brings what the other doesn't need
+
+        return SshHost(address)
+    from lowcode_kernel.farm.development import find_development
+    from lowcode_kernel.farm.local import LocalHost
+
+    development = find_development(environment.home)
+    if development is None:
+        raise LowcodeError.of("the development environment was never started here", "start it: %deploy dev", code="LK646")
+    return LocalHost(address, development.supervisor)
+
+
+def open_hosts(environment: Environment) -> tuple[Host, ...]:
+    """Return all hosts of an environment."""
+    return tuple(open_host(environment, address) for address in environment.hosts)
+
+
+def checked(host: str, command: Command, outcome: Outcome, timeout: timedelta) -> Outcome:
+    """Return the outcome of a command that went well; raises LowcodeError, saying which and why, of one that did not."""
+    if outcome.status == 0:
+        return outcome
+    said = (outcome.err.strip() or outcome.out.strip()).splitlines()
+    why = f": {said[-1]}" if said else ""
+    what = f"was not done after {timeout.total_seconds():g} s" if outcome.status == TIMED_OUT else f"ended with status {outcome.status}"
+    raise LowcodeError.of(f"host {host}: `{_shown(command)}` {what}{why}", code="LK670")
+
+
+def _shown(command: Command) -> str:
+    """A command as an error shows it: scripts and long arguments are cut."""
+    words = (word.strip().partition("\n")[0] for word in command)
+    return " ".join(word if len(word) <= 60 else f"{word[:57]}..." for word in words)
+
+
+def checked_path(path: PurePosixPath) -> PurePosixPath:
+    """Return a path that stays below the folder it is put under; raises ValueError of another, or of one with characters that sha256sum escapes."""
+    if path.is_absolute() or ".." in path.parts or not path.parts or any(sign in str(path) for sign in "\n\r\\"):
+        raise ValueError(f"not a relative path of plain characters: {str(path)!r}")
+    return path

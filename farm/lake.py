@@ -82,6 +82,14 @@ COMMON = ("id", "time", "application", "version", "host", "trace", "element", "o
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unanswerable(Exception):  # noqa: N818 - the caller says it in the user's words
+    """A statement that was not answered: why, as DuckDB calls it, and what it said."""
+
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """Rows for `events` and for `rejected`, in the order of their columns."""
 
@@ -300,3 +308,21 @@ def describe(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, ...]
         " WHERE database_name = 'lake' GROUP BY ALL ORDER BY ALL"
     ).fetchall()
     return {table: tuple(columns) for table, columns in rows}
+
+
+def select(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:
+    """Run one statement that reads, and return its rows.
+
+    Raises: `Unanswerable` where it is not one, or does not fit what is in the lake.
+    """
+    import duckdb
+
+    try:
+        statements = connection.extract_statements(sql)
+        if len(statements) != 1:
+            raise Unanswerable(kind="count", message=f"{len(statements)} statements")
+        if statements[0].type not in {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}:
+            raise Unanswerable(kind="write", message=statements[0].type.name)
+        return connection.execute(statements[0]).to_arrow_table()
+    except duckdb.Error as fault:
+        raise Unanswerable(kind=type(fault).__name__, message=str(fault)) from fault

@@ -193,6 +193,8 @@ def cancel(work: Work, report: Report, reason: str) -> None:
             )
         elif written.step.name in UNDO and (fault := _undo(work, report, written)):
             left.append(fault)
+        elif written.state == "running":
+            _write(work, report, written.step, "failed", detail="it was interrupted here")
     detail = "; ".join((redact(work.environment, reason), *left))
     work.journal.finish(work.lease, work.deployment, "cancelled", detail)
 

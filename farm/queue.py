@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 from itertools import groupby
@@ -51,7 +52,7 @@ T = TypeVar("T")
 
 
 class StreamMoved(Exception):  # noqa: N818 - a state of the world, not a mistake
-    """Messages may have been missed: the connection or the consumer was lost, so that the feed has to be opened again."""
+    """Messages may have been missed: the connection or the consumer was lost, and the feed has to be opened again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,27 +64,26 @@ class Message:
     content: bytes
 
 
-async def connect(url: str, *, forever: bool = False) -> Client:
-    """Connect to the queue; with `forever`, a connection that breaks is made again without end.
+async def connect(url: str) -> Client:
+    """Connect to the queue. A connection that breaks stays broken: whoever holds it decides what to do.
 
     Raises: LowcodeError where nothing answers.
     """
     import nats
 
     seconds = int(CONNECT.total_seconds())
-    reconnects = -1 if forever else 0
     try:
-        return await nats.connect(
-            url,
-            connect_timeout=seconds,
-            allow_reconnect=forever,
-            max_reconnect_attempts=reconnects,
-            reconnect_time_wait=0.2,
-            error_cb=_quiet,
-        )
+        return await nats.connect(url, connect_timeout=seconds, allow_reconnect=False, error_cb=_quiet)
     except (TimeoutError, OSError, nats.errors.Error) as error:
         fact = f"the queue at {url.rpartition('@')[2]} does not answer: {error or type(error).__name__}"
         raise LowcodeError.of(fact, "is nats-server running?", code="LK640") from None
+
+
+def faults() -> tuple[type[Exception], ...]:
+    """Return what an operation on a connection raises where the queue is away or refuses."""
+    import nats
+
+    return (nats.errors.Error, asyncio.TimeoutError, OSError, StreamMoved)
 
 
 async def _quiet(error: Exception) -> None:
@@ -208,8 +208,8 @@ class Feed:
     """The messages of the stream after a position, in order, each once and without a hole.
 
     The position is the reader's; the server keeps none for it. So the consumer is made anew at each opening, needs no
-    acknowledgements, and can't skip what was delivered but never stored. Messages are asked for in portions, as they are
-    used, so a slow reader is never flooded.
+    acknowledgements, and can't skip what was delivered but never stored. Messages are asked for in portions, as they
+    are used, so a slow reader is never flooded.
     """
 
     def __init__(self, connection: Client, queue: JetStreamContext) -> None:
@@ -218,7 +218,6 @@ class Feed:
         self._credit = 0
         self._received = 0
         self._name = ""
-        self._reconnects = 0
 
     async def open(self, after: int) -> None:
         """Begin with the first message whose sequence is above `after`."""
@@ -231,7 +230,6 @@ class Feed:
             mem_storage=True,
             inactive_threshold=5 * LINGER.total_seconds(),
         )
-        self._reconnects = self._connection.stats["reconnects"]
         self._inbox = self._connection.new_inbox()
         self._messages = await self._connection.subscribe(self._inbox)
         self._name = (await self._queue.add_consumer(STREAM, config)).name
@@ -247,11 +245,12 @@ class Feed:
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         while True:
+            if not self._connection.is_connected:
+                raise StreamMoved
             await self._ask()
             try:
                 message = await self._messages.next_msg(timeout=max(until - loop.time(), 0.001))
             except nats.errors.TimeoutError:
-                self._watch()
                 return None
             status = (message.headers or {}).get("Status", "")
             if status == NUDGE:
@@ -265,7 +264,6 @@ class Feed:
         await self._connection.publish(self._inbox, headers={"Status": NUDGE})
 
     async def _ask(self) -> None:
-        self._watch()
         if self._credit > PULLED // 2:
             return
         wanted = PULLED - self._credit
@@ -274,11 +272,6 @@ class Feed:
             f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{self._name}", msgspec.json.encode(ask), reply=self._inbox
         )
         self._credit += wanted
-
-    def _watch(self) -> None:
-        """Find a broken connection: messages under way in it are lost, and nothing tells if none come after them."""
-        if not self._connection.is_connected or self._connection.stats["reconnects"] != self._reconnects:
-            raise StreamMoved
 
     def _read(self, message: Msg) -> Message:
         self._credit -= 1
@@ -294,11 +287,7 @@ class Feed:
         self._credit = 0
 
     async def close(self) -> None:
-        """Give back the consumer, if the server is there to take it."""
-        import nats
-
-        try:
+        """Give back the consumer, if the server is there to take it; else it goes by itself."""
+        with suppress(*faults()):
             await self._messages.unsubscribe()
             await self._queue.delete_consumer(STREAM, self._name)
-        except (TimeoutError, nats.errors.Error, nats.js.errors.Error):
-            return

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from lowcode_kernel.schema import BaseTable, Copy, Index, Reference, Schema, Table
 
 _LONGEST = 63  # bytes of a name in PostgreSQL
-_SCANS = "reads every row; reads and writes go on meanwhile"
 
 
 def named(*parts: str) -> str:
@@ -138,7 +137,6 @@ def validate(app: str, table: BaseTable, constraint: str) -> Change:
         lock="share update exclusive",
         rewrites=True,
         concurrent=True,
-        risk=_SCANS,
     )
 
 
@@ -192,7 +190,7 @@ def add_index(app: str, table: BaseTable, index: Index) -> tuple[Change, ...]:
         lock="share update exclusive",
         rewrites=True,
         concurrent=True,
-        risk=fails if index.unique else _SCANS,
+        risk=fails if index.unique else "",
     )
     return (drop_index(app, table, index, "what an index build that broke may have left"), built)
 
@@ -234,16 +232,15 @@ def keep_in_step(app: str, table: BaseTable) -> tuple[Change, ...]:
 
 
 def _in_step(copy: Copy) -> str:
-    old, new = identifier(copy.source), identifier(copy.target)
-    up = f"NEW.{new} := {copy.up.format(f'NEW.{old}')};"
-    down = f"NEW.{old} := {copy.down.format(f'NEW.{new}')};" if copy.down else f"NEW.{old} := NULL;"
+    """Fill in one direction. A row that only takes the converted value (as when all rows are filled) keeps its old one."""
+    old, new = f"NEW.{identifier(copy.source)}", f"NEW.{identifier(copy.target)}"
+    converted = copy.up.format(old)
+    down = copy.down.format(new) if copy.down else "NULL"
     return (
-        f"  IF TG_OP = 'INSERT' THEN\n"
-        f"    IF NEW.{new} IS NOT NULL THEN {down}\n"
-        f"    ELSE {up}\n"
-        f"    END IF;\n"
-        f"  ELSIF NEW.{new} IS DISTINCT FROM OLD.{new} THEN {down}\n"
-        f"  ELSIF NEW.{old} IS DISTINCT FROM OLD.{old} THEN {up}\n"
+        f"  IF {new} IS DISTINCT FROM OLD.{identifier(copy.target)} AND {new} IS DISTINCT FROM {converted} THEN\n"
+        f"    {old} := {down};\n"
+        f"  ELSIF {old} IS DISTINCT FROM OLD.{identifier(copy.source)} THEN\n"
+        f"    {new} := {converted};\n"
         f"  END IF;"
     )
 

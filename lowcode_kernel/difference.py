@@ -69,7 +69,7 @@ def _altered(app: str, before: BaseTable, table: BaseTable) -> Iterator[Change]:
 
 def _altered_column(app: str, table: BaseTable, former: BaseColumn, column: BaseColumn) -> Iterator[Change]:
     if column.nullable and not former.nullable:
-        yield ddl.drop_not_null(app, table, column, "no version has to write it any more")
+        yield ddl.drop_not_null(app, table, column, "may be empty from now on")
     if column.default != former.default:
         yield ddl.drop_default(app, table, column)
     if column.limit != former.limit and former.limit.sql(column.name):

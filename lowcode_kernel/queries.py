@@ -7,11 +7,11 @@ see. The optimizer works on the cell's own text (`Query.sql`); compilation is th
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from lowcode_kernel.identifiers import snake_case
 from lowcode_kernel.problems import LowcodeError, Problem, did_you_mean
-from lowcode_kernel.rules import compile_rule
+from lowcode_kernel.rules import RuleParameter, compile_rule
 from lowcode_kernel.sql import Scope, exp, parse_select, place_of, render, scopes
 from lowcode_kernel.sql_types import Inference
 from lowcode_kernel.types import BOOLEAN, INTEGER, TEXT, UNKNOWN, Type, entity_type
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from lowcode_kernel.application import Application
     from lowcode_kernel.elements import Parameter, Query
 
-RuleParameter = Literal["user_id", "user_roles"]
 USER_COLUMNS: dict[str, Type] = {"id": INTEGER, "email": Type(name="Email"), "name": TEXT, "active": BOOLEAN}
 
 

@@ -1,6 +1,6 @@
 """Row rules: the condition `rows=` of an entity's access, compiled into SQL so that a row the user may not see never leaves the database.
 
-    rows=written_by == user.id or Supervisor in user.roles      ->      written_by = $3 OR 'Supervisor' = ANY($4)
+    rows=written_by == user.id or Supervisor in user.roles      ->      $3 OR (written_by = $4 OR 'Supervisor' = ANY($5))
 """
 
 from __future__ import annotations
@@ -17,24 +17,27 @@ if TYPE_CHECKING:
     from lowcode_kernel.application import Application
     from lowcode_kernel.elements import Entity
 
-RuleParameter = Literal["user_id", "user_roles"]
+RuleParameter = Literal["unrestricted", "user_id", "user_roles"]
 _COMPARE: dict[type[ast.cmpop], str] = {ast.Eq: "=", ast.NotEq: "<>", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
-_CASTS = {"user_id": "bigint", "user_roles": "text[]"}
+_CASTS = {"unrestricted": "boolean", "user_id": "bigint", "user_roles": "text[]"}
 
 
-def compile_rule(entity: Entity | None, app: Application, parameters: list[RuleParameter], first: int) -> str:
+def compile_rule(entity: Entity | None, app: Application, parameters: list[RuleParameter], first: int | None) -> str:
     """Return the SQL condition of an entity's row rule, or "". Parameters it needs are appended to `parameters`; the first is `$first+1`.
+
+    Where `first` is None they are written by name, `:user_id`.
 
     Raises LowcodeError where the rule uses what a rule can't say.
     """
     if entity is None or entity.access is None or entity.access.rows is None:
         return ""
-    condition = _Rule(entity, app, parameters, first).sql(ast.parse(entity.access.rows, mode="eval").body)
-    return condition[1:-1] if condition.startswith("(") and condition.endswith(")") else condition
+    rule = _Rule(entity, app, parameters, first)
+    everything = rule.parameter("unrestricted")  # jobs act for nobody, and see all rows
+    return f"{everything} OR {rule.sql(ast.parse(entity.access.rows, mode='eval').body)}"
 
 
 class _Rule:
-    def __init__(self, entity: Entity, app: Application, parameters: list[RuleParameter], first: int) -> None:
+    def __init__(self, entity: Entity, app: Application, parameters: list[RuleParameter], first: int | None) -> None:
         self.entity, self.app, self.parameters, self.first = entity, app, parameters, first
 
     def sql(self, node: ast.expr) -> str:
@@ -45,7 +48,7 @@ class _Rule:
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 return f"NOT ({self.sql(operand)})"
             case ast.Compare(left=ast.Name(id=role), ops=[ast.In() | ast.NotIn() as op], comparators=[roles]) if self._is_roles(roles):
-                text = f"{_literal(self._role(role))} = ANY({self._parameter('user_roles')})"
+                text = f"{_literal(self._role(role))} = ANY({self.parameter('user_roles')})"
                 return text if isinstance(op, ast.In) else f"NOT ({text})"
             case ast.Compare(left=left, ops=[ast.Is() | ast.IsNot() as op], comparators=[ast.Constant(value=None)]):
                 return f"{self.sql(left)} IS {'NOT ' if isinstance(op, ast.IsNot) else ''}NULL"
@@ -58,7 +61,7 @@ class _Rule:
             case ast.Name(id=name) if name in self._columns():
                 return quoted(name)
             case ast.Name(id="user") | ast.Attribute(value=ast.Name(id="user"), attr="id"):
-                return self._parameter("user_id")
+                return self.parameter("user_id")
             case ast.Constant(value=bool(value)):
                 return "TRUE" if value else "FALSE"
             case ast.Constant(value=int(number)):
@@ -80,10 +83,12 @@ class _Rule:
             raise self._error(f'there is no role "{name}"', did_you_mean(name, self.app.roles))
         return name
 
-    def _parameter(self, name: RuleParameter) -> str:
+    def parameter(self, name: RuleParameter) -> str:
+        """Return the place of a parameter, cast to its type."""
         if name not in self.parameters:
             self.parameters.append(name)
-        return f"${self.first + self.parameters.index(name) + 1}::{_CASTS[name]}"
+        place = f":{name}" if self.first is None else f"${self.first + self.parameters.index(name) + 1}"
+        return f"{place}::{_CASTS[name]}"
 
     def _error(self, fact: str, hint: str) -> LowcodeError:
         place = self.entity.access.place if self.entity.access else self.entity.place

@@ -68,7 +68,7 @@ script_location = %(here)s
 path_separator = os
 """
 
-ENV = '''
+ENV = """
 import asyncio, os
 from alembic import context
 from sqlalchemy import text
@@ -93,9 +93,9 @@ async def main():
 
 
 asyncio.run(main())
-'''
+"""
 
-SCRIPT = '''
+SCRIPT = """
 from alembic import op
 
 revision = "{revision}"
@@ -105,17 +105,22 @@ down_revision = {down!r}
 def upgrade():
     for statement in {statements!r}:
         op.execute(statement)
-'''
+"""
 
 
 def _columns(*names: str) -> tuple[Column, ...]:
     physical = {"urgency": "priority"}
     key = Column(name="id", type="bigint", identity=True)
-    return (key, *(Column(name=n, type="text" if n == "text" else "bigint", physical=physical.get(n, "")) for n in names))
+    return (
+        key,
+        *(Column(name=n, type="text" if n == "text" else "bigint", physical=physical.get(n, "")) for n in names),
+    )
 
 
 def schema(*names: str) -> Schema:
-    return Schema(application=APPLICATION, tables=(Table(name="note", entity="Note", columns=_columns(*names), key=("id",)),))
+    return Schema(
+        application=APPLICATION, tables=(Table(name="note", entity="Note", columns=_columns(*names), key=("id",)),)
+    )
 
 
 def _views(shape: Schema) -> tuple[str, ...]:
@@ -155,7 +160,12 @@ def requirements() -> bytes:
 
 
 def bundle(
-    number: int = 1, *, fault: str = "", note: str = "", statements: tuple[str, ...] = (), jobs: tuple[JobSpec, ...] = ()
+    number: int = 1,
+    *,
+    fault: str = "",
+    note: str = "",
+    statements: tuple[str, ...] = (),
+    jobs: tuple[JobSpec, ...] = (),
 ) -> Bundle:
     """Make version `number` of the application. `fault` names a probe that fails, `note` makes other bytes, `statements` are added to its script."""
     shape = SHAPES[number - 1]
@@ -182,4 +192,6 @@ def bundle(
 def _script(number: int, more: tuple[str, ...]) -> tuple[str, str]:
     statements = (*BASE[number - 1], *_views(SHAPES[number - 1]), *more)
     down = f"{number - 1:04}" if number > 1 else None
-    return f"upgrade/versions/{number:04}_tiny.py", SCRIPT.format(revision=f"{number:04}", down=down, statements=statements)
+    return f"upgrade/versions/{number:04}_tiny.py", SCRIPT.format(
+        revision=f"{number:04}", down=down, statements=statements
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
-
 from lowcode_kernel.widgets.markup import Markup, stylesheet
 from lowcode_kernel.widgets.palette import KIND_COLOURS, OTHER
 
@@ -55,7 +54,9 @@ def search_box(placeholder: str, changed: Callable[[str], None]) -> Widget:
 
 
 class ButtonPool:
-    """Buttons that are used again for other elements: a new widget for every click would stay in the kernel and the page for ever."""
+    """Buttons that are used again for other elements: a new widget for every click would stay in the kernel and the
+    page for ever.
+    """
 
     def __init__(self, most: int, clicked: Callable[[str], None]) -> None:
         self.box = _classed(ipywidgets.HBox([]), "lowcode-neighbours")

@@ -48,8 +48,8 @@ def draw_graph(graph: GraphView, positions: dict[str, Position] | None = None) -
         text_anchor="middle",
     )
     moved = tag("g", lines, boxes, transform=f"translate({_MARGIN:g} {_MARGIN:g})")
-    opening = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}">'
-    return f"{opening}{moved}</svg>"
+    size = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{moved}</svg>'
 
 
 def _edge(start: Position, end: Position, start_width: float, end_width: float) -> Markup:

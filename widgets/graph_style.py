@@ -1,7 +1,7 @@
 """How the live graph looks in each of its states, as one style sheet for Cytoscape.
 
-One message changes the whole picture, where a class on each node would take as many messages as there are nodes. So the picture is a function of the state.
-Source: js.cytoscape.org, Style.
+One message changes the whole picture, where a class on each node would take as many messages as there are nodes. So the
+picture is a function of the state. Source: js.cytoscape.org, Style.
 """
 
 from __future__ import annotations
@@ -31,12 +31,16 @@ class GraphState:
 
 
 def found(graph: GraphView, state: GraphState) -> tuple[NodeView, ...]:
-    """Return the visible nodes whose label, kind or id has every word of the search, in the order of the graph; all of none is searched."""
+    """Return the visible nodes whose label, kind or id has every word of the search, in the order of the graph; all
+    of none is searched.
+    """
     words = state.search.lower().split()
     return tuple(
-        node for node in graph.nodes
-        if node.kind not in state.hidden and all(word in f"{node.kind} {node.label} {node.id}".lower() for word in words)
-    )  # fmt: skip
+        node
+        for node in graph.nodes
+        if node.kind not in state.hidden
+        and all(word in f"{node.kind} {node.label} {node.id}".lower() for word in words)
+    )
 
 
 def neighbours(graph: GraphView, id_: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -68,17 +72,32 @@ def _base(nodes: int) -> list[Rule]:
 
 
 _NODE: dict[str, object] = {
-    "shape": "round-rectangle", "width": "data(width)", "height": NODE_HEIGHT, "background-color": OTHER, "border-width": 0,
-    "label": "data(label)", "color": "#ffffff", "font-size": 13, "font-family": "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif",
-    "text-valign": "center", "text-halign": "center", "min-zoomed-font-size": 5,
+    "shape": "round-rectangle",
+    "width": "data(width)",
+    "height": NODE_HEIGHT,
+    "background-color": OTHER,
+    "border-width": 0,
+    "label": "data(label)",
+    "color": "#ffffff",
+    "font-size": 13,
+    "font-family": "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif",
+    "text-valign": "center",
+    "text-halign": "center",
+    "min-zoomed-font-size": 5,
     "overlay-opacity": 0,
-}  # fmt: skip
+}
 _EDGE: dict[str, object] = {"width": 1.3, "line-color": LINE, "opacity": 0.55, "overlay-opacity": 0}
 _CURVES: dict[str, object] = {
-    "curve-style": "unbundled-bezier", "control-point-distances": "data(distances)", "control-point-weights": "data(weights)",
-    "edge-distances": "node-position", "source-endpoint": "data(start)", "target-endpoint": "data(end)",
-    "target-arrow-shape": "triangle", "target-arrow-color": LINE, "arrow-scale": 0.75,
-}  # fmt: skip
+    "curve-style": "unbundled-bezier",
+    "control-point-distances": "data(distances)",
+    "control-point-weights": "data(weights)",
+    "edge-distances": "node-position",
+    "source-endpoint": "data(start)",
+    "target-endpoint": "data(end)",
+    "target-arrow-shape": "triangle",
+    "target-arrow-color": LINE,
+    "arrow-scale": 0.75,
+}
 _STRAIGHT: dict[str, object] = {"curve-style": "haystack", "haystack-radius": 0}
 _DIM: dict[str, object] = {"opacity": 0.16}
 _PICKED: dict[str, object] = {

@@ -1,8 +1,9 @@
 """The dependency graph that is clicked: the only door to ipycytoscape (1.3.3).
 
-What is known of it, measured: every node and edge is a comm of its own, so all of a node's values go into its constructor and all nodes in one update;
-positions are computed here, since a layout in the browser freezes it for 10 s at 1,000 nodes; nothing is ever removed from a live graph and `graph` is never
-assigned; a picture changes by its style sheet alone (`graph_style`), which is one message.
+What is known of it, measured: every node and edge is a comm of its own, so all of a node's values go into its
+constructor and all nodes in one update; positions are computed here, since a layout in the browser freezes it for 10 s
+at 1,000 nodes; nothing is ever removed from a live graph and `graph` is never assigned; a picture changes by its style
+sheet alone (`graph_style`), which is one message.
 """
 
 from __future__ import annotations
@@ -50,9 +51,11 @@ def graph_text(graph: GraphView) -> str:
 
 
 class LiveGraph:
-    """The graph in a front-end: the picture, its legend that filters, the search, and the panel of the element that was picked.
+    """The graph in a front-end: the picture, its legend that filters, the search, and the panel of the element that was
+    picked.
 
-    `state` is what it shows; every change goes through `select`, `search` and `show_kind`, which the controls call and a test may.
+    `state` is what it shows; every change goes through `select`, `search` and `show_kind`, which the controls call and
+    a test may.
     """
 
     def __init__(
@@ -166,9 +169,15 @@ def _canvas(
     from ipycytoscape import CytoscapeWidget, Edge, Node
 
     canvas = CytoscapeWidget(
-        cytoscape_layout={"name": "preset", "fit": True, "padding": 18}, cytoscape_style=style, auto_ungrabify=True, min_zoom=0.05, max_zoom=3,
-        wheel_sensitivity=0.25, tooltip_source="", hide_edges_on_viewport=len(graph.nodes) > 1500,
-    )  # fmt: skip
+        cytoscape_layout={"name": "preset", "fit": True, "padding": 18},
+        cytoscape_style=style,
+        auto_ungrabify=True,
+        min_zoom=0.05,
+        max_zoom=3,
+        wheel_sensitivity=0.25,
+        tooltip_source="",
+        hide_edges_on_viewport=len(graph.nodes) > 1500,
+    )
     canvas.add_class("lowcode-graph")
     canvas.on(
         "node", "click", lambda event: clicked(str(event["data"]["id"]))
@@ -201,7 +210,9 @@ def _canvas(
 
 
 def _edge(edge: EdgeView, number: int, positions: dict[str, Position]) -> dict[str, object]:
-    """Return an edge's values: it leaves a node at the side that faces the other, and its two control points make it level at both ends."""
+    """Return an edge's values: it leaves a node at the side that faces the other, and its two control points make it
+    level at both ends.
+    """
     (x1, y1), (x2, y2) = positions[edge.source], positions[edge.target]
     dx, dy = x2 - x1, y2 - y1
     square = max(dx * dx + dy * dy, 1.0)

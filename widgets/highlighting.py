@@ -1,4 +1,6 @@
-"""Code as highlighted HTML: the door to Pygments. Colours are those of JupyterLab's editor, so that a cell's output reads as the cell does."""
+"""Code as highlighted HTML: the door to Pygments. Colours are those of JupyterLab's editor, so that a cell's output
+reads as the cell does.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,16 @@ if TYPE_CHECKING:
     from pygments.lexer import Lexer
 
 _CLASSES = (
-    ("Keyword.Constant", "atom"), ("Keyword", "keyword"), ("Literal.String", "string"), ("Literal.Number", "number"), ("Comment", "comment"),
-    ("Operator.Word", "keyword"), ("Operator", "operator"), ("Name.Builtin", "builtin"), ("Name.Variable", "variable"),
-)  # fmt: skip
+    ("Keyword.Constant", "atom"),
+    ("Keyword", "keyword"),
+    ("Literal.String", "string"),
+    ("Literal.Number", "number"),
+    ("Comment", "comment"),
+    ("Operator.Word", "keyword"),
+    ("Operator", "operator"),
+    ("Name.Builtin", "builtin"),
+    ("Name.Variable", "variable"),
+)
 
 
 def highlighted(code: str, language: str) -> Markup:

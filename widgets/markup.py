@@ -34,7 +34,10 @@ def joined(*children: object, by: str = "") -> Markup:
 
 @cache
 def stylesheet() -> Markup:
-    """Return the views' styles as a `<style>` element. Each output carries its own, so that a saved notebook needs nothing else."""
+    """Return the views' styles as a `<style>` element.
+
+    Each output carries its own, so that a saved notebook needs nothing else.
+    """
     lines = Path(__file__).with_name("views.css").read_text("utf-8").splitlines()
     return Markup(f"<style>{''.join(line.strip() for line in lines if not line.startswith('/*'))}</style>")
 

@@ -1,7 +1,8 @@
 """The colour of each kind of element: one place, so that the graph, its legend, tables and cards agree.
 
-All are mid-tones: white text on them has a contrast of 4.5 or more, and they stand 3.0 or more off the backgrounds of JupyterLab's light and dark themes
-(white and #111111), because a drawing can't know which theme it is seen in. Source: WCAG 2.2, success criteria 1.4.3 and 1.4.11.
+All are mid-tones: white text on them has a contrast of 4.5 or more, and they stand 3.0 or more off the backgrounds of
+JupyterLab's light and dark themes (white and #111111), because a drawing can't know which theme it is seen in. Source:
+WCAG 2.2, success criteria 1.4.3 and 1.4.11.
 """
 
 from __future__ import annotations

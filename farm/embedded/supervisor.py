@@ -177,17 +177,15 @@ class Supervisor:
         return base_environment() | own
 
     def shut_down(self) -> None:
-        """Stop every service, then supervisord."""
+        """Stop the applications' services, then ours, then supervisord."""
         pid = self.pid()
         with suppress(OSError, xmlrpc.client.Fault):
-            names = [service.name for service in self.services() if "." in service.name]
-            for name in names:  # the applications first, at once; supervisord then takes the others one after another
-                self._call("stopProcess", name, False)
-            for name in names:
-                self._await_stop(name)
+            names = [service.name for service in self.services()]
+            self._halt(*(name for name in names if "." in name))
+            self._halt(*(name for name in names if "." not in name))
             self._call("shutdown")
         if pid is not None:
-            end_processes((pid,), patience=60.0, first=None)
+            end_processes((pid,), patience=GONE_SECONDS, first=None)
         self.clear_strays()
 
     def pid(self) -> int | None:
@@ -280,9 +278,12 @@ class Supervisor:
         for suffix in ("json", "conf"):
             (self.folder / "services" / f"{name}.{suffix}").unlink(missing_ok=True)
 
-    def _halt(self, name: str) -> None:
-        self._call("stopProcess", name, False, forgive=(NOT_RUNNING, BAD_NAME))
-        self._await_stop(name)
+    def _halt(self, *names: str) -> None:
+        """Stop services, all at once, and wait for each."""
+        for name in names:
+            self._call("stopProcess", name, False, forgive=(NOT_RUNNING, BAD_NAME))
+        for name in names:
+            self._await_stop(name)
 
     def _await_stop(self, name: str) -> None:
         """Wait until a service that was told to stop has. supervisord itself would wait in a busy loop; the kernel tells us when the process is gone."""

@@ -1,7 +1,7 @@
 """The file system that every test host starts from: a minimal Debian with systemd, sshd, Python and a user `deploy`.
 
-Built once by mmdebstrap (half a minute) and kept as a tar file below `~/.cache`, named after what went into it. It holds no
-key and no address: what differs between hosts is laid over it.
+Built once by mmdebstrap (half a minute) and kept as a tar file below `~/.cache`, named after what went into it. It
+holds no key and no address: what differs between hosts is laid over it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import hashlib
 import os
 import shlex
 import subprocess
-import time
 from pathlib import Path
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lowcode-kernel-tests"
@@ -22,7 +21,12 @@ PACKAGES = (
 )
 # units that make no sense on a test host, or that write what an overlay has no use for
 MASKED = (
-    *("console-getty.service", "getty@tty1.service", "systemd-networkd.service", "systemd-networkd-wait-online.service"),
+    *(
+        "console-getty.service",
+        "getty@tty1.service",
+        "systemd-networkd.service",
+        "systemd-networkd-wait-online.service",
+    ),
     *("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer"),
     *("e2scrub_reap.service", "dev-hugepages.mount", "systemd-journal-flush.service"),
     *("systemd-update-utmp.service", "systemd-update-utmp-runlevel.service", "systemd-firstboot.service"),
@@ -60,9 +64,8 @@ def cached_tar() -> Path:
 
 def build(target: Path) -> None:
     """Make the tree with mmdebstrap; the file appears when it is whole."""
-    began = time.monotonic()
     arriving = target.with_name(f"{target.stem}.{os.getpid()}.tar")
-    hook = f"--customize-hook=sh -c {shlex.quote(SETTING_UP)} setup \"$1\""
+    hook = f'--customize-hook=sh -c {shlex.quote(SETTING_UP)} setup "$1"'
     packages = f"--include={','.join(PACKAGES)}"
     command = ["mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", packages, hook, SUITE, str(arriving)]
     try:
@@ -72,7 +75,6 @@ def build(target: Path) -> None:
         arriving.replace(target)
     finally:
         arriving.unlink(missing_ok=True)
-    (target.with_suffix(".seconds")).write_text(f"{time.monotonic() - began:.1f}\n")
 
 
 def unpack(into: Path) -> None:

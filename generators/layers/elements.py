@@ -1,0 +1,24 @@
+"""The modules of all elements, in the one order that works: bodies first, since they say which access functions entities need."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lowcode_kernel.generators.layers.actions import action_files
+from lowcode_kernel.generators.layers.entities import entity_files
+from lowcode_kernel.generators.layers.jobs import job_files
+from lowcode_kernel.generators.layers.queries import query_files
+from lowcode_kernel.generators.layers.screens import screen_files
+from lowcode_kernel.relational import schema_of
+
+if TYPE_CHECKING:
+    from lowcode_kernel.application import Application
+    from lowcode_kernel.bundle import File
+    from lowcode_kernel.generators.layers.emission import EntityFunction
+
+
+def element_files(app: Application) -> list[File]:
+    """Return the packages `entities`, `queries`, `actions`, `screens` and `jobs` of an application, unformatted, in no particular order."""
+    functions: set[EntityFunction] = set()
+    files = [*action_files(app, functions), *screen_files(app, functions), *job_files(app, functions), *query_files(app)]
+    return [*files, *entity_files(app, schema_of(app), functions)]

@@ -1,0 +1,338 @@
+"""The Python of a body to the Python of a service.
+
+    known = DaySummary.find(origin=code, day=day)
+    known = await entities.day_summary.find_by_origin_and_day(context, origin=code, day=day)
+
+The tree stays what its author wrote; calls of elements become awaited calls of their modules, references are followed by loading, and settings, roles and
+the clock come from the context.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+from lowcode_kernel.identifiers import snake_case
+from lowcode_kernel.queries import columns_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lowcode_kernel.application import Application
+    from lowcode_kernel.bodies import BodyAnalysis, Call
+    from lowcode_kernel.elements import Parameter
+    from lowcode_kernel.types import Type
+
+_LONG_NAME = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class EntityFunction:
+    """One access of an entity that some body makes: the method, the attributes it gives, and how a list is sorted and cut."""
+
+    entity: str
+    method: str
+    attributes: tuple[str, ...] = ()
+    order_by: tuple[str, ...] = ()
+    limited: bool = False
+
+    @property
+    def name(self) -> str:
+        """The function's name in the entity's module: `find_by_origin_and_day`."""
+        if self.method in {"get", "create", "delete", "options"}:
+            return self.method
+        word = {"list": "list_all", "find": "find_any", "count": "count_all", "update": "touch"}[self.method]
+        if not self.attributes:
+            name = word
+        elif self.method == "update":
+            name = "update_" + "_".join(self.attributes)
+        else:
+            name = f"{self.method}_by_" + "_and_".join(self.attributes)
+        if len(name) > _LONG_NAME:
+            name = f"{self.method}_{self.attributes[0]}_and_{len(self.attributes) - 1}_more"
+        return name + ("_ordered_by_" + "_".join(item.strip("-") for item in self.order_by) if self.order_by else "")
+
+
+@dataclass
+class Uses:
+    """What the emitted code of one module needs."""
+
+    functions: set[EntityFunction] = field(default_factory=set)
+    packages: set[str] = field(default_factory=set)
+    names: set[str] = field(default_factory=set)
+
+
+class Emitter(ast.NodeTransformer):
+    """Rewrites one body. `uses` collects what its module has to import and which access functions it needs."""
+
+    def __init__(self, app: Application, body: BodyAnalysis, uses: Uses, row: str | None = None) -> None:
+        self.app, self.body, self.uses = app, body, uses
+        self.row = row
+
+    def statements(self, statements: Iterable[ast.stmt]) -> list[ast.stmt]:
+        """Return the rewritten statements; the tree given stays as it is."""
+        return [cast("ast.stmt", found) for statement in statements for found in self._listed(self.visit(statement))]
+
+    @staticmethod
+    def _listed(node: ast.AST | list[ast.AST]) -> list[ast.AST]:
+        return node if isinstance(node, list) else [node]
+
+    def expression(self, node: ast.expr) -> str:
+        """Return the text of a rewritten expression."""
+        return ast.unparse(self.value(node))
+
+    def value(self, node: ast.expr) -> ast.expr:
+        """Return a rewritten expression."""
+        return cast("ast.expr", self.visit(node))
+
+    def key(self, node: ast.expr, *, required: bool = False) -> ast.expr:
+        """Return an expression for the key of what an expression gives: a loaded row's key, or the key that it is already.
+
+        With `required` the row is taken to be there: an access by key has no meaning without one.
+        """
+        type_ = self.body.types.get(node)
+        if type_ is None or type_.kind != "entity" or not type_.loaded or type_.many:
+            return self.value(node)
+        attribute = ast.Attribute(value=self.value(node), attr=self._key_name(type_.name), ctx=ast.Load())
+        if required or not type_.optional:
+            return attribute
+        return ast.IfExp(test=_is_none(self.value(node)), body=ast.Constant(value=None), orelse=attribute)
+
+    def _key_name(self, entity: str) -> str:
+        found = self.app.entities.get(entity)
+        return found.key[0] if found else "id"
+
+    def loaded(self, node: ast.expr) -> ast.expr:
+        """Return an expression for the row of what an expression gives, loading it where it is a key."""
+        type_ = self.body.types.get(node)
+        if type_ is None or type_.kind != "entity" or type_.loaded:
+            return self.value(node)
+        return self.load(type_, self.value(node))
+
+    def load(self, type_: Type, key: ast.expr) -> ast.expr:
+        """Return an expression that loads the row of a key; None stays None."""
+        get = _await(self._function(EntityFunction(entity=type_.name, method="get")), [_name("context"), key])
+        if not type_.optional:
+            return get
+        return ast.IfExp(test=_is_none(key), body=ast.Constant(value=None), orelse=get)
+
+    def _function(self, function: EntityFunction) -> ast.expr:
+        self.uses.functions.add(function)
+        self.uses.packages.add("entities")
+        module = ast.Attribute(value=_name("entities"), attr=snake_case(function.entity), ctx=ast.Load())
+        return ast.Attribute(value=module, attr=function.name, ctx=ast.Load())
+
+    # names
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:  # noqa: N802 - ast's own naming
+        """Settings, the user and roles come from the context; a name that holds a value stays."""
+        if isinstance(node.ctx, ast.Store):
+            return node
+        if node.id == "user":
+            return _attribute("context", "user")
+        type_ = self.body.types.get(node)
+        if node.id in self.app.settings and type_ == self.app.settings[node.id].type:
+            return ast.Attribute(value=_attribute("context", "config"), attr=node.id, ctx=ast.Load())
+        if node.id in self.app.roles:
+            return ast.Constant(value=node.id)
+        if node.id in {"date", "datetime", "timedelta", "Decimal"}:
+            self.uses.names.add(node.id)
+        return node
+
+    def visit_Constant(self, node: ast.Constant) -> ast.expr:  # noqa: N802
+        """A number with a point is a Decimal in the language, and one in Python."""
+        if isinstance(node.value, float):
+            self.uses.names.add("Decimal")
+            return ast.Call(func=_name("Decimal"), args=[ast.Constant(value=repr(node.value))], keywords=[])
+        return node
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:  # noqa: N802
+        """Follow a reference: `flight.carrier.name` loads the airline; its key is at hand without loading."""
+        owner = self.body.types.get(node.value)
+        if owner is None or owner.kind != "entity" or owner.loaded or owner.many or not isinstance(node.ctx, ast.Load):
+            return cast("ast.expr", self.generic_visit(node))
+        if node.attr == self._key_name(owner.name):
+            return self.value(node.value)
+        key = self.value(node.value)
+        get = _await(self._function(EntityFunction(entity=owner.name, method="get")), [_name("context"), key])
+        found = ast.Attribute(value=get, attr=node.attr, ctx=ast.Load())
+        if not owner.optional:
+            return found
+        return ast.IfExp(test=_is_none(key), body=ast.Constant(value=None), orelse=found)
+
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:  # noqa: N802
+        """A row and a key, or two rows, are compared by their keys."""
+        parts = [node.left, *node.comparators]
+        types = [self.body.types.get(part) for part in parts]
+        if all(type_ is not None and type_.kind in {"entity", "scalar"} and not type_.many for type_ in types):
+            left, *others = (self.key(part) for part in parts)
+            return ast.Compare(left=left, ops=node.ops, comparators=others)
+        return cast("ast.expr", self.generic_visit(node))
+
+    # statements
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:  # noqa: N802
+        """`require(condition, message)` is an `if` that refuses."""
+        call = self.body.calls.get(node.value) if isinstance(node.value, ast.Call) else None
+        if call is not None and call.kind == "require":
+            return self._require(call.node)
+        return self.generic_visit(node)
+
+    def _require(self, node: ast.Call) -> ast.If:
+        self.uses.names.add("Refused")
+        condition = self.value(node.args[0])
+        refuse = ast.Raise(exc=ast.Call(func=_name("Refused"), args=[self.value(node.args[1])], keywords=[]), cause=None)
+        return ast.If(test=_negated(condition), body=[refuse], orelse=[])
+
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.AST:  # noqa: N802
+        """The name of a caught refusal holds its message."""
+        self.uses.names.add("Refused")
+        handler = cast("ast.ExceptHandler", self.generic_visit(node))
+        if node.name:
+            text = ast.Call(func=_name("str"), args=[_name("refusal")], keywords=[])
+            handler.body.insert(0, ast.Assign(targets=[ast.Name(id=node.name, ctx=ast.Store())], value=text))
+            handler.name = "refusal"
+        return handler
+
+    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> ast.expr:  # noqa: N802
+        """What awaits inside of a generator would make it an asynchronous one, which `sum` and `any` can't take: make it a list."""
+        found = cast("ast.GeneratorExp", self.generic_visit(node))
+        if any(isinstance(part, ast.Await) for part in ast.walk(found)):
+            return ast.ListComp(elt=found.elt, generators=found.generators)
+        return found
+
+    # calls
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:  # noqa: N802
+        """Calls of elements become awaited calls of their modules."""
+        call = self.body.calls.get(node)
+        match call.kind if call else None:
+            case "query" | "action" | "integration":
+                return self._call_element(cast("Call", call))
+            case "entity":
+                return self._call_entity(cast("Call", call))
+            case "log":
+                return ast.Call(func=_attribute("context", "log"), args=[self.value(item) for item in node.args], keywords=self._keywords(node))
+            case "refused":
+                return self._refused(node)
+            case "builtin":
+                return self._builtin(node)
+        return cast("ast.expr", self.generic_visit(node))
+
+    def _keywords(self, node: ast.Call) -> list[ast.keyword]:
+        return [ast.keyword(arg=item.arg, value=self.value(item.value)) for item in node.keywords]
+
+    def _builtin(self, node: ast.Call) -> ast.expr:
+        name = cast("ast.Name", node.func).id
+        if name == "now":
+            return ast.Call(func=_attribute("context", "now"), args=[], keywords=[])
+        if name == "today":
+            now = ast.Call(func=_attribute("context", "now"), args=[], keywords=[])
+            return ast.Call(func=ast.Attribute(value=now, attr="date", ctx=ast.Load()), args=[], keywords=[])
+        if name in {"date", "datetime", "timedelta", "Decimal"}:
+            self.uses.names.add(name)
+        args = [self.value(item) for item in node.args]
+        return ast.Call(func=node.func, args=args, keywords=self._keywords(node))
+
+    def _refused(self, node: ast.Call) -> ast.expr:
+        """`refused(action(...))` takes the call itself, not what it gives."""
+        self.uses.names.add("refused")
+        inner = self.value(node.args[0])
+        return _await(_name("refused"), [inner.value if isinstance(inner, ast.Await) else inner])
+
+    def _call_element(self, call: Call) -> ast.expr:
+        package = {"query": "queries", "action": "actions", "integration": "integrations"}[call.kind]
+        self.uses.packages.add(package)
+        parameters = {parameter.name: parameter for parameter in self._parameters(call)}
+        keywords = [
+            ast.keyword(arg=name, value=self._argument(call.kind, parameters[name], value)) for name, value in call.arguments.items()
+        ]
+        target: ast.expr = ast.Attribute(value=_name(package), attr=call.name, ctx=ast.Load())
+        if call.method:
+            target = ast.Attribute(value=target, attr=call.method, ctx=ast.Load())
+        return _await(target, [_name("context")], keywords)
+
+    def _parameters(self, call: Call) -> Iterable[Parameter]:
+        if call.kind == "query":
+            return self.app.queries[call.name].parameters
+        if call.kind == "action":
+            return self.app.actions[call.name].parameters
+        operation = self.app.integrations[call.name].operation(call.method or "")
+        return operation.parameters if operation else ()
+
+    def _argument(self, kind: str, parameter: Parameter, value: ast.expr) -> ast.expr:
+        if parameter.type.kind == "entity" and kind == "action":
+            type_ = self.body.types.get(value)
+            scalar_key = type_ is not None and type_.kind == "scalar"
+            return self.load(parameter.type, self.value(value)) if scalar_key else self.loaded(value)
+        return self.key(value)
+
+    def _call_entity(self, call: Call) -> ast.expr:
+        method, arguments = call.method or "", dict(call.arguments)
+        positional: list[ast.expr] = [_name("context")]
+        if "key" in arguments:
+            positional.append(self.key(arguments.pop("key"), required=True))
+        order_by = self._order_by(arguments.pop("order_by", None))
+        limit = arguments.pop("limit", None)
+        keywords = [ast.keyword(arg=name, value=self.key(value)) for name, value in arguments.items()]
+        given = () if method in {"create", "get", "delete"} else tuple(arguments)
+        function = EntityFunction(entity=call.name, method=method, attributes=given, order_by=order_by, limited=limit is not None)
+        if limit is not None:
+            keywords.append(ast.keyword(arg="limit", value=self.value(limit)))
+        if method == "get" and keywords:
+            positional.append(keywords.pop().value)
+        return _await(self._function(function), positional, keywords)
+
+    def _order_by(self, node: ast.expr | None) -> tuple[str, ...]:
+        """Read `order_by=placed_at`, `order_by=-placed_at` and a list of these."""
+        items = node.elts if isinstance(node, ast.List | ast.Tuple) else [node] if node is not None else []
+        found = []
+        for item in items:
+            descending = isinstance(item, ast.UnaryOp)
+            name = item.operand if isinstance(item, ast.UnaryOp) else item
+            text = name.id if isinstance(name, ast.Name) else str(cast("ast.Constant", name).value)
+            found.append(f"-{text}" if descending else text)
+        return tuple(found)
+
+
+def label_attribute(entity: str, app: Application) -> str | None:
+    """Return the attribute that names a row to people: the first Text that is not the key."""
+    found = app.entities.get(entity)
+    keys = found.key if found else ("id",)
+    columns = columns_of(entity, app) or {}
+    texts = [name for name, type_ in columns.items() if type_.name in {"Text", "Email"} and name not in keys]
+    named = [name for name in texts if name in {"name", "title"}]
+    return (named or texts or [None])[0]
+
+
+def _name(text: str) -> ast.Name:
+    return ast.Name(id=text, ctx=ast.Load())
+
+
+def _attribute(owner: str, attribute: str) -> ast.Attribute:
+    return ast.Attribute(value=_name(owner), attr=attribute, ctx=ast.Load())
+
+
+def _await(function: ast.expr, positional: list[ast.expr], keywords: list[ast.keyword] | None = None) -> ast.Await:
+    return ast.Await(value=ast.Call(func=function, args=positional, keywords=keywords or []))
+
+
+def _is_none(node: ast.expr) -> ast.Compare:
+    return ast.Compare(left=node, ops=[ast.Is()], comparators=[ast.Constant(value=None)])
+
+
+_OPPOSITE: dict[type[ast.cmpop], ast.cmpop] = {
+    ast.Eq: ast.NotEq(), ast.NotEq: ast.Eq(), ast.Lt: ast.GtE(), ast.LtE: ast.Gt(), ast.Gt: ast.LtE(), ast.GtE: ast.Lt(), ast.Is: ast.IsNot(),
+    ast.IsNot: ast.Is(), ast.In: ast.NotIn(), ast.NotIn: ast.In(),
+}  # fmt: skip
+
+
+def _negated(node: ast.expr) -> ast.expr:
+    """Return `not node` as a person writes it: `note.resolved` for `not (not note.resolved)`, `a == b` for `not (a != b)`."""
+    match node:
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return operand
+        case ast.Compare(left=left, ops=[op], comparators=comparators):
+            return ast.Compare(left=left, ops=[_OPPOSITE[type(op)]], comparators=comparators)
+    return ast.UnaryOp(op=ast.Not(), operand=node)

@@ -1,0 +1,54 @@
+"""What every suite shares: fixed randomness, and skips that say what is missing on this machine.
+
+A test that needs Chromium or root is marked `browser` or `farm`. Where that is missing it is skipped with the reason,
+and the reasons are counted at the end of the run.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parents[1]
+# slow machines are not failures, and CI tries the same examples each time
+settings.register_profile("desk", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("desk"), derandomize=True, database=None)
+settings.load_profile("ci" if os.environ.get("CI") else "desk")
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+QUICK, SLOW = 0, 1
+
+
+def chromium() -> str | None:
+    """Return the path of the browser, None where there is none."""
+    return next((path for name in CHROMIUM if (path := shutil.which(name))), None)
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """The browser's program; skipped where there is none."""
+    path = chromium()
+    if path is None:
+        pytest.skip("the browser suite needs chromium; see tests/provision.sh")
+    return path
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The top of the working tree."""
+    return ROOT
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what this machine can't run, and put the slow suites last: a failure should show early."""
+    missing = chromium() is None
+    for item in items:
+        if missing and item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.skip(reason="the browser suite needs chromium; see tests/provision.sh"))
+    items.sort(
+        key=lambda item: SLOW if item.get_closest_marker("browser") or item.get_closest_marker("farm") else QUICK
+    )
