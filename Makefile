@@ -33,9 +33,10 @@ lab: .venv/.stamp-tour   ## open the tour in JupyterLab
 provision:               # system packages for the browser and farm suites, by apt, when it may
 	@sh tests/provision.sh
 
+# both parts run whatever the first says, so that one run shows all that is wrong; pytest covers the rest of `make check`
 test: provision .venv/.stamp-dev  ## everything that CI runs: check, then all tests
-	@$(BIN)/python tests/checks/check.py
-	@exec $(BIN)/python -m pytest $(PYTEST)
+	@$(BIN)/python tests/checks/check.py format lint types test-types; checked=$$?; \
+	$(BIN)/python -m pytest $(PYTEST) && exit $$checked
 
 check: .venv/.stamp-dev  ## format, lint, types, architecture, packaging
 	@exec $(BIN)/python tests/checks/check.py

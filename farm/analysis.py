@@ -84,7 +84,7 @@ def query_logs(environment: Environment, sql: str) -> LogTable:
         connection = _open(environment)
     except lake.LakeFault as fault:
         fact = f"the logs of {environment.name} don't answer: {str(fault).strip().splitlines()[0]}"
-        raise LowcodeError.of(fact, "is PostgreSQL running?", code="LK651") from None
+        raise LowcodeError.of(fact, "is PostgreSQL running?", code="LK705") from None
     try:
         return LogTable(lake.select(connection, sql))
     except lake.Unanswerable as fault:
@@ -109,14 +109,14 @@ def _open(environment: Environment) -> duckdb.DuckDBPyConnection:
 def _explained(fault: lake.Unanswerable, tables: Mapping[str, tuple[str, ...]]) -> LowcodeError:
     """Say what DuckDB did not like in words that name what is there."""
     if fault.kind == "count":
-        return LowcodeError.of(f"a question is one statement, here are {fault.message}", code="LK652")
+        return LowcodeError.of(f"a question is one statement, here are {fault.message}", code="LK706")
     if fault.kind == "write":
         fact = f"the logs are only read here, {fault.message} would write"
-        return LowcodeError.of(fact, "ask with SELECT", code="LK653")
+        return LowcodeError.of(fact, "ask with SELECT", code="LK707")
     line = LINE.search(fault.message)
     where = f"line {line[1]}: " if line else ""
     fact, hint = _name_missing(fault.message, tables) or _first_words(fault.message)
-    return LowcodeError.of(where + fact, hint, code="LK654")
+    return LowcodeError.of(where + fact, hint, code="LK708")
 
 
 def _name_missing(message: str, tables: Mapping[str, tuple[str, ...]]) -> tuple[str, str] | None:

@@ -71,10 +71,10 @@ def _apply(
 
 def _refuse_unfit(plan: Plan, bundle: Bundle) -> None:
     if plan.problems:
-        raise LowcodeError(*(Problem(code="LK645", fact=problem) for problem in plan.problems))
+        raise LowcodeError(*(Problem(code="LK626", fact=problem) for problem in plan.problems))
     if plan.version != bundle.version:
         raise LowcodeError.of(
-            f"the plan is for {plan.version}, the bundle is {bundle.version}", "plan again", code="LK646"
+            f"the plan is for {plan.version}, the bundle is {bundle.version}", "plan again", code="LK627"
         )
 
 
@@ -85,7 +85,7 @@ def _refuse_outdated(journal: Journal, plan: Plan) -> None:
         raise LowcodeError.of(
             f"the plan leads from {plan.previous or 'nothing'}, but {now or 'nothing'} was deployed since it was made",
             "plan again",
-            code="LK646",
+            code="LK627",
         )
 
 

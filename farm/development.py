@@ -1,11 +1,13 @@
-"""The built-in environment `dev`: everything of a farm on this machine, below one folder, without root and with nothing to configure.
+"""The built-in environment `dev`: everything of a farm on this machine, below one folder, without root and with
+nothing to configure.
 
     absent --start--> running --stop--> stopped --start--> running
                         |  kill -9, reboot
                         v
                       stale --start--> running         (what was left is ended and cleared first)
 
-`start.lock` is held by whoever changes the state; looking needs no lock. Ports and the queue's token are decided once, in `development.json`.
+`start.lock` is held by whoever changes the state; looking needs no lock. Ports and the queue's token are decided
+once, in `development.json`.
 """
 
 from __future__ import annotations
@@ -22,12 +24,12 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import msgspec
-
 from lowcode_kernel.farm.embedded import postgres, queue, web
 from lowcode_kernel.farm.embedded.binaries import can_reach, service_account
 from lowcode_kernel.farm.embedded.files import disk_fault, hold_lock, write_whole
 from lowcode_kernel.farm.embedded.supervisor import Running, Supervisor
 from lowcode_kernel.farm.environments import Environment, HostAddress
+
 from lowcode_kernel.problems import LowcodeError
 
 if TYPE_CHECKING:
@@ -45,7 +47,9 @@ _log = logging.getLogger(__name__)
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """What was decided at the first start and stays: `development.json`. The ports of the hosts and of the queue follow the public one."""
+    """What was decided at the first start and stays: `development.json`. The ports of the hosts and of the queue
+    follow the public one.
+    """
 
     public_port: int
     queue_token: str
@@ -83,7 +87,9 @@ class Development:
     @property
     def cluster(self) -> postgres.Cluster:
         """Its PostgreSQL."""
-        return postgres.Cluster(data=self.folder / "postgres", socket=self.run / "pg", log=self.folder / "logs" / "postgres.log")
+        return postgres.Cluster(
+            data=self.folder / "postgres", socket=self.run / "pg", log=self.folder / "logs" / "postgres.log"
+        )
 
     @property
     def queue(self) -> queue.Queue:
@@ -94,7 +100,11 @@ class Development:
     def web(self) -> web.Web:
         """Its Caddy."""
         roots = (Path(host.root) for host in self.hosts)
-        return web.Web(folder=self.folder / "web", port=self.choice.public_port, hosts=dict(zip(self.choice.host_ports, roots, strict=True)))
+        return web.Web(
+            folder=self.folder / "web",
+            port=self.choice.public_port,
+            hosts=dict(zip(self.choice.host_ports, roots, strict=True)),
+        )
 
     @property
     def hosts(self) -> tuple[HostAddress, ...]:
@@ -109,7 +119,8 @@ class Development:
     def environment(self) -> Environment:
         """The environment as a deployment sees it."""
         return Environment(
-            name="dev", home=self.home, server=self.cluster.url, queue_url=self.queue.url, lake_path=str(self.folder / "lake"),
+            name="dev", home=self.home, server=self.cluster.url, queue_url=self.queue.url,
+            lake_path=str(self.folder / "lake"),
             hosts=self.hosts, public_url=f"http://{web.ADDRESS}:{self.choice.public_port}", embedded=True,
         )  # fmt: skip
 
@@ -126,14 +137,16 @@ def find_development(home: Path) -> Development | None:
         return None
     except msgspec.DecodeError as error:
         raise LowcodeError.of(
-            f"{folder / 'development.json'} can't be read: {error}", "remove the file: ports and token are chosen anew", code="LK660"
+            f"{folder / 'development.json'} can't be read: {error}",
+            "remove the file: ports and token are chosen anew",
+            code="LK660",
         ) from None
     return Development(home=home, folder=folder, run=run_folder(folder), choice=choice)
 
 
 def run_folder(folder: Path) -> Path:
-    """Return where the sockets of a state folder are: in it, or, where their paths would be too long for the kernel or PostgreSQL's user has no way to it,
-    in a short folder of our own below /tmp.
+    """Return where the sockets of a state folder are: in it, or, where their paths would be too long for the kernel
+    or PostgreSQL's user has no way to it, in a short folder of our own below /tmp.
     """
     account = service_account()
     long = len(os.fsencode(folder)) + len("/run") + LONGEST_BELOW > SOCKET_PATH
@@ -166,9 +179,11 @@ def _is_running(development: Development) -> bool:
 
 
 def start_development(home: Path) -> Environment:
-    """Start what does not run of the development environment below `home` (`<notebook folder>/.lowcode`); return when all of it answers.
+    """Start what does not run of the development environment below `home` (`<notebook folder>/.lowcode`); return when
+    all of it answers.
 
-    Raises: LowcodeError with the way out, where a disk is full, a cluster is another PostgreSQL's, or a service does not come up.
+    Raises: LowcodeError with the way out, where a disk is full, a cluster is another PostgreSQL's, or a service does
+    not come up.
     """
     found = find_development(home)
     if found and _is_running(found):
@@ -209,12 +224,17 @@ def _first(home: Path, folder: Path) -> Development:
 
 
 def _with_free_ports(development: Development) -> Development:
-    """Return the development environment on ports that are free, and write them down: those it had, or else the next."""
+    """Write down ports that are free, those it had or else the next, and return the environment on them."""
     before = development.choice
     taken = next((port for port in before.ports if not _is_free(port)), None)
     after = before if taken is None else replace_port(before, _next_free(before))
     if taken is not None:
-        _log.warning("port %d is taken by another program: the development environment is at http://%s:%d", taken, web.ADDRESS, after.public_port)
+        _log.warning(
+            "port %d is taken by another program: the development environment is at http://%s:%d",
+            taken,
+            web.ADDRESS,
+            after.public_port,
+        )
     write_whole(development.folder / "development.json", msgspec.json.encode(after))
     return replace(development, choice=after)
 
@@ -229,7 +249,9 @@ def _next_free(choice: Choice) -> int:
         if all(_is_free(each) for each in replace_port(choice, port).ports):
             return port
     raise LowcodeError.of(
-        f"no four ports in a row are free from {PUBLIC_PORT} to {PUBLIC_PORT + 100 * STEP}", "see who listens: ss -ltnp", code="LK661"
+        f"no four ports in a row are free from {PUBLIC_PORT} to {PUBLIC_PORT + 100 * STEP}",
+        "see who listens: ss -ltnp",
+        code="LK661",
     )
 
 
@@ -250,7 +272,11 @@ def _prepare_folders(development: Development) -> None:
     run.mkdir(mode=mode, exist_ok=True)
     status = run.lstat()
     if run.is_symlink() or status.st_uid != os.getuid():
-        raise LowcodeError.of(f"{run} belongs to another user", "remove it, or set LOWCODE_HOME to a folder with a short path", code="LK662")
+        raise LowcodeError.of(
+            f"{run} belongs to another user",
+            "remove it, or set LOWCODE_HOME to a folder with a short path",
+            code="LK662",
+        )
     run.chmod(mode)
     for name in ("hosts", *(f"hosts/{host}" for host in HOSTS), "logs", "lake", "services"):
         (folder / name).mkdir(mode=0o700, exist_ok=True)
@@ -259,7 +285,9 @@ def _prepare_folders(development: Development) -> None:
 
 
 def _start_services(development: Development) -> None:
-    """Start ours, all at once, and wait for each; then what others had running here. What was begun ends where one does not come up."""
+    """Start ours, all at once, and wait for each; then what others had running here. What was begun ends where one
+    does not come up.
+    """
     supervisor = development.supervisor
     for program in (queue.queue_program(development.queue), web.web_program(development.web)):
         supervisor.define(program)
@@ -288,7 +316,9 @@ def _await(development: Development, name: str, is_ready: Callable[[], bool]) ->
         if time.monotonic() > end or service is None or service.state in {"failed", "stopped"}:
             said = development.supervisor.log(name, 3).replace("\n", " | ")
             raise LowcodeError.of(
-                f"{name} did not start: {said or 'it said nothing'}", f"look into {development.folder / 'logs'}/{name}.log", code="LK663"
+                f"{name} did not start: {said or 'it said nothing'}",
+                f"look into {development.folder / 'logs'}/{name}.log",
+                code="LK663",
             )
         time.sleep(0.01)
 
@@ -297,11 +327,15 @@ def _await(development: Development, name: str, is_ready: Callable[[], bool]) ->
 
 
 def stop_development(home: Path) -> None:
-    """Stop everything of the development environment; its data stays. Stopping what does not run clears what a crash left."""
+    """Stop everything of the development environment; its data stays. Stopping what does not run clears what a crash
+    left.
+    """
     found = find_development(home)
     if found is None:
         return
-    with hold_lock(found.folder / "start.lock", seconds=START_PATIENCE, what="starting or stopping the development environment"):
+    with hold_lock(
+        found.folder / "start.lock", seconds=START_PATIENCE, what="starting or stopping the development environment"
+    ):
         if found.supervisor.is_alive():
             found.supervisor.shut_down()
         found.supervisor.end()

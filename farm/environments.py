@@ -1,17 +1,18 @@
-"""Environments: where a release goes. `dev` is built in; the others are tables of `farm.toml` (see `farm.example.toml` and `farm_file`)."""
+"""Environments: where a release goes. `dev` is built in; the others are tables of `farm.toml` (see
+`farm.example.toml` and `farm_file`).
+"""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path, PurePosixPath
 
 DEV = "dev"
-FARM_FILE = "farm.toml"
 
 
 class Secret(str):
@@ -32,7 +33,8 @@ class Secret(str):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostAddress:
-    """A host of an environment: local folders in `dev`, else a machine behind SSH. `known_host_key` is the line that pins its key (`ssh-ed25519 AAAA...`).
+    """A host of an environment: local folders in `dev`, else a machine behind SSH. `known_host_key` is the line that
+    pins its key (`ssh-ed25519 AAAA...`).
 
     `port` is that of SSH; of a local host, the one where it alone answers HTTP.
     """
@@ -49,10 +51,12 @@ class HostAddress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """One environment. Database addresses are libpq URLs without a database name at their end (`postgresql://user:secret@host:5432`); a Unix socket is `?host=/dir`.
+    """One environment. Database addresses are libpq URLs without a database name at their end
+    (`postgresql://user:secret@host:5432`); a Unix socket is `?host=/dir`.
 
-    `database_url(name)` gives the whole URL of one database. `variables` are given to every application service (settings, integration addresses);
-    they and `queue_url` may hold secrets, and are left out where the record is printed. `home` is the folder `.lowcode` of the notebook's folder.
+    `database_url(name)` gives the whole URL of one database. `variables` are given to every application service
+    (settings, integration addresses); they and `queue_url` may hold secrets, and are left out where the record is
+    printed. `home` is the folder `.lowcode` of the notebook's folder.
     """
 
     name: str
@@ -77,23 +81,25 @@ def home_of(folder: Path) -> Path:
     return folder / os.environ.get("LOWCODE_HOME", ".lowcode")
 
 
-def environment_names(folder: Path) -> tuple[str, ...]:
-    """Return the names of the environments that a notebook's folder knows, `dev` first. Raises LowcodeError with all that is wrong in its farm.toml."""
+def environment_names(path: Path) -> tuple[str, ...]:
+    """Return the names of the environments, `dev` and those of a farm.toml, which may be missing.
+
+    Raises: LowcodeError with all that is wrong in the file.
+    """
     from lowcode_kernel.farm.farm_file import read_farm_file
 
-    path = folder / FARM_FILE
     return (DEV, *(read_farm_file(path) if path.exists() else ()))
 
 
-def load_environment(name: str, folder: Path) -> Environment:
-    """Return environment `name` of a notebook's folder; `dev` is started where it does not run.
+def load_environment(path: Path, name: str, home: Path) -> Environment:
+    """Return an environment of the farm.toml at `path`; `dev`, which needs no file, is started where it does not run.
 
-    Raises: LowcodeError, with all that is wrong in farm.toml, or with the names that there are.
+    Raises: LowcodeError with all that is wrong in the file, or with the names that there are.
     """
     if name == DEV:
         from lowcode_kernel.farm.development import start_development
 
-        return start_development(home_of(folder))
+        return start_development(home)
     from lowcode_kernel.farm.farm_file import load_from_file
 
-    return load_from_file(name, folder / FARM_FILE, home=home_of(folder))
+    return load_from_file(path, name, home)

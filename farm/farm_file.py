@@ -1,7 +1,9 @@
-"""Reading farm.toml: all that is wrong in it at once, each by its path, as `environments.prod.hosts.0.address: is missing; ...`.
+"""Reading farm.toml: all that is wrong in it at once, each by its path, as `environments.prod.hosts.0.address: is
+missing; ...`.
 
-Every key is one row of a table below; `farm.example.toml` shows each of them, and a test holds that. A secret is never in the file: it names where the secret
-is, and is looked up when its environment is used, so that a colleague without the secrets of `prod` works with `test`.
+Every key is one row of a table below; `farm.example.toml` shows each of them, and a test holds that. A secret is
+never in the file: it names where the secret is, and is looked up when its environment is used, so that a colleague
+without the secrets of `prod` works with `test`.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from lowcode_kernel.farm.environments import DEV, Environment, HostAddress, Secret
+
 from lowcode_kernel.problems import LowcodeError, Problem, did_you_mean
 
 if TYPE_CHECKING:
@@ -54,7 +57,9 @@ class Source:
         try:
             return path.read_text().removesuffix("\n")
         except OSError as error:
-            raise Wrong(f"{path}: {(error.strerror or str(error)).lower()}", "the file holds the secret and nothing else") from None
+            raise Wrong(
+                f"{path}: {(error.strerror or str(error)).lower()}", "the file holds the secret and nothing else"
+            ) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,31 +75,31 @@ class Key:
 
 
 def text(value: object) -> str:
-    """A text that isn't empty."""
+    """Read a text that isn't empty."""
     if not isinstance(value, str) or not value.strip():
         raise Wrong("is not a text", 'write it in quotes: "..."')
     return value
 
 
 def whole_number(value: object, lowest: int, highest: int) -> int:
-    """A whole number in a range."""
+    """Read a whole number in a range."""
     if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
         raise Wrong(f"is not a whole number from {lowest} to {highest}")
     return value
 
 
 def port(value: object) -> int:
-    """A TCP port."""
+    """Read a TCP port."""
     return whole_number(value, 1, 65535)
 
 
 def kept_releases(value: object) -> int:
-    """How many releases stay on a host."""
+    """Read how many releases stay on a host."""
     return whole_number(value, 1, 100)
 
 
 def absolute_folder(value: object) -> PurePosixPath:
-    """A path on a host."""
+    """Read a path on a host."""
     path = PurePosixPath(text(value))
     if not path.is_absolute() or ".." in path.parts:
         raise Wrong(f"{value!r} is not an absolute path", 'for example "/srv/lowcode"')
@@ -102,17 +107,22 @@ def absolute_folder(value: object) -> PurePosixPath:
 
 
 def address_of(value: object, schemes: tuple[str, ...], example: str) -> str:
-    """A URL without a password."""
+    """Read a URL without a password."""
     parts = urlsplit(text(value))
     if parts.scheme not in schemes:
-        raise Wrong(f"does not begin with {' or '.join(f'{scheme}://' for scheme in schemes)}", f'for example "{example}"')
+        raise Wrong(
+            f"does not begin with {' or '.join(f'{scheme}://' for scheme in schemes)}", f'for example "{example}"'
+        )
     if parts.password:
-        raise Wrong("holds a password, and this file is for all to read", 'say where it is: database_password = { environment = "..." }')
+        raise Wrong(
+            "holds a password, and this file is for all to read",
+            'say where it is: database_password = { environment = "..." }',
+        )
     return str(value)
 
 
 def database_address(value: object) -> str:
-    """The address of a PostgreSQL server, no database named."""
+    """Read the address of a PostgreSQL server, no database named."""
     address = address_of(value, ("postgresql", "postgres"), "postgresql://lowcode@db.internal:5432")
     if urlsplit(address).path.strip("/"):
         raise Wrong("names a database", "end it after the port: each application has a database of its own name")
@@ -120,17 +130,17 @@ def database_address(value: object) -> str:
 
 
 def queue_address(value: object) -> str:
-    """The address of a NATS server."""
+    """Read the address of a NATS server."""
     return address_of(value, ("nats", "tls"), "nats://127.0.0.1:4222")
 
 
 def public_address(value: object) -> str:
-    """The address that users open."""
+    """Read the address that users open."""
     return address_of(value, ("https", "http"), "https://apps.example.com")
 
 
 def lake_place(value: object) -> str:
-    """Where the Parquet files of the logs are."""
+    """Read where the Parquet files of the logs are."""
     place = text(value)
     if not place.startswith(("s3://", "/")):
         raise Wrong(f"{place!r} is neither an absolute path nor s3://", 'for example "s3://logs/lowcode"')
@@ -138,7 +148,7 @@ def lake_place(value: object) -> str:
 
 
 def host_name(value: object) -> str:
-    """The name of a host, which is also in names of services."""
+    """Read the name of a host, which is also in names of services."""
     name = text(value)
     if not NAME.fullmatch(name):
         raise Wrong(f"{name!r} is not a name of small letters, digits and '-'", 'for example "fe1"')
@@ -146,7 +156,7 @@ def host_name(value: object) -> str:
 
 
 def host_key(value: object) -> str:
-    """The public key of a host: its kind and the key, as ssh-keyscan prints them."""
+    """Read the public key of a host: its kind and the key, as ssh-keyscan prints them."""
     words = text(value).split()
     try:
         kind, blob = words[0], base64.b64decode(words[1], validate=True)
@@ -158,20 +168,22 @@ def host_key(value: object) -> str:
 
 
 def key_file(value: object) -> Path:
-    """A private key of ours."""
+    """Read where a private key of ours is."""
     return Path(text(value)).expanduser()
 
 
 def secret(value: object) -> Source:
-    """Where a secret is."""
+    """Read where a secret is."""
     if not isinstance(value, dict) or set(value) not in ({"environment"}, {"file"}):
-        raise Wrong("is a secret, which is not written here", 'say where it is: { environment = "NAME" } or { file = "path" }')
+        raise Wrong(
+            "is a secret, which is not written here", 'say where it is: { environment = "NAME" } or { file = "path" }'
+        )
     name, place = next(iter(value.items()))
     return Source(**{name: text(place)})
 
 
 def variable(value: object) -> str | Source:
-    """The value of a variable, or where it is."""
+    """Read the value of a variable, or where it is."""
     if isinstance(value, dict):
         return secret(value)
     if isinstance(value, bool):
@@ -182,7 +194,7 @@ def variable(value: object) -> str | Source:
 
 
 def unread(value: object) -> object:
-    """A value that is read elsewhere."""
+    """Leave a value to be read elsewhere."""
     return value
 
 
@@ -193,7 +205,9 @@ HOST_KEYS: Mapping[str, Key] = {
     "user": Key(read=text, required=True, hint="who owns the releases there"),
     "key_file": Key(read=key_file),
     "known_host_key": Key(
-        read=host_key, required=True, hint="ssh-keyscan -t ed25519 ADDRESS, compared with /etc/ssh/ssh_host_ed25519_key.pub on the host"
+        read=host_key,
+        required=True,
+        hint="ssh-keyscan -t ed25519 ADDRESS, compared with /etc/ssh/ssh_host_ed25519_key.pub on the host",
     ),
     "root": Key(read=absolute_folder, required=True, hint='for example "/srv/lowcode"'),
 }
@@ -223,7 +237,9 @@ class _Findings:
         self.problems.append(Problem(code=CODE, fact=f"{path}: {fact}", hint=hint))
 
     def table(self, value: object, path: str, keys: Mapping[str, Key]) -> dict[str, Any]:
-        """Return the values of a table that are as they should be; note the others, what is missing, and what isn't known."""
+        """Return the values of a table that are as they should be; note the others, what is missing, and what isn't
+        known.
+        """
         if not isinstance(value, dict):
             self.add(path, "is not a table")
             return {}
@@ -249,7 +265,9 @@ class _Findings:
 
 
 def read_farm_file(path: Path) -> dict[str, dict[str, Any]]:
-    """Return the environments of a file: name to its values, in the file's order. Raises LowcodeError with all that is wrong."""
+    """Return the environments of a file: name to its values, in the file's order. Raises LowcodeError with all that
+    is wrong.
+    """
     try:
         content = tomllib.loads(path.read_text())
     except tomllib.TOMLDecodeError as error:
@@ -260,7 +278,11 @@ def read_farm_file(path: Path) -> dict[str, dict[str, Any]]:
     for name in content.keys() - {"environments"}:
         findings.add(name, "is not known", "environments are tables: [environments.prod]")
     tables = content.get("environments", {})
-    environments = {name: _environment(name, table, findings) for name, table in tables.items()} if isinstance(tables, dict) else {}
+    environments = (
+        {name: _environment(name, table, findings) for name, table in tables.items()}
+        if isinstance(tables, dict)
+        else {}
+    )
     findings.raise_all()
     return environments
 
@@ -303,7 +325,7 @@ def _variables(table: object, path: str, findings: _Findings) -> dict[str, str |
 # --- one environment, with its secrets
 
 
-def load_from_file(name: str, path: Path, *, home: Path) -> Environment:
+def load_from_file(path: Path, name: str, home: Path) -> Environment:
     """Return one environment of a file, its secrets looked up. Raises LowcodeError."""
     environments = read_farm_file(path) if path.exists() else {}
     if name not in environments:
@@ -329,7 +351,10 @@ def _look_up(name: str, values: Mapping[str, Any], folder: Path) -> dict[str, st
     sources = {key: value for key, value in values.items() if isinstance(value, Source)}
     sources |= {f"variables.{key}": value for key, value in values["variables"].items() if isinstance(value, Source)}
     findings = _Findings()
-    found = findings.read(((key, source, lambda source: source.look_up(folder)) for key, source in sources.items()), f"environments.{name}")
+    found = findings.read(
+        ((key, source, lambda source: source.look_up(folder)) for key, source in sources.items()),
+        f"environments.{name}",
+    )
     findings.raise_all()
     return found
 

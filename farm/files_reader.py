@@ -1,8 +1,11 @@
 """The door to DuckDB for files of rows: where a `%%data` cell's file is, and what it says.
 
-A file is a path beside the notebook, or `package:path` of an installed distribution, which is found by its list of files and never imported. A file in
-a zip is unpacked into the cache first. The other files of its folder are tables too, by their name without endings: `planes` is `planes.csv`.
+A file is a path beside the notebook, or `package:path` of an installed distribution, which is found by its list of
+files and never imported. A file in a zip is unpacked into the cache first. The other files of its folder are tables
+too, by their name without endings: `planes` is `planes.csv`.
 """
+
+# ruff: noqa: S608 - names are quoted by `identifier` and values by `literal`, or are parameters
 
 from __future__ import annotations
 
@@ -23,7 +26,13 @@ if TYPE_CHECKING:
 
     from lowcode_kernel.places import Place
 
-READERS = {".csv": "read_csv", ".tsv": "read_csv", ".parquet": "read_parquet", ".json": "read_json", ".ndjson": "read_json"}
+READERS = {
+    ".csv": "read_csv",
+    ".tsv": "read_csv",
+    ".parquet": "read_parquet",
+    ".json": "read_json",
+    ".ndjson": "read_json",
+}
 PACKED = frozenset({".zip", ".gz"})
 EMPTY = "['', 'NA']"  # what R and pandas write for a value that is missing
 
@@ -37,7 +46,10 @@ class RowFile:
 
 
 def locate(file: str, base: Path, place: Place | None) -> RowFile:
-    """Find a file beside the notebook (`base` is its folder) or of an installed package. Raises LowcodeError with the names that are there."""
+    """Find a file beside the notebook (`base` is its folder) or of an installed package.
+
+    Raises LowcodeError with the names that are there.
+    """
     package, separator, path = file.partition(":")
     candidates = _package_files(package, place) if separator else _folder_files(base / file)
     wanted = path if separator else PurePosixPath(file).name
@@ -100,7 +112,8 @@ class Rows:
         return {str(row[0]): str(row[1]) for row in self.execute(f"DESCRIBE {identifier(table)}")}
 
     def map(self, table: str, file: RowFile | None, sql: str | None, place: Place) -> None:
-        """Make `table` of what `sql` selects from `source` (the file) and the others of its folder; without `sql`, of all of it.
+        """Make `table` of what `sql` selects from `source` (the file) and the others of its folder; without `sql`, of
+        all of it.
 
         Raises LowcodeError with what DuckDB says of the file or the statement.
         """
@@ -109,7 +122,9 @@ class Rows:
         tables = {name: path for name, path in (file.others if file else {}).items() if name in wanted}
         if file is not None:
             tables["source"] = file.path
-        readers = {name: f"{READERS[_ending(path)]}({_arguments(path, self._unpacked(path))}" for name, path in tables.items()}
+        readers = {
+            name: f"{READERS[_ending(path)]}({_arguments(path, self._unpacked(path))}" for name, path in tables.items()
+        }
         self._mapped(table, readers, text, place, ")")
 
     def _mapped(self, table: str, readers: dict[str, str], text: str, place: Place, ending: str) -> None:

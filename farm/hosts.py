@@ -1,22 +1,21 @@
 """A front-end as the deployment sees it: files, commands and services on one machine, local or behind SSH.
 
-Two implementations answer to this one interface, `farm.local.LocalHost` and `farm.ssh.SshHost`; the same contract test runs against both. Commands are data
-(tuples of words); only a host turns them into processes, so that quoting and time-outs live in one place.
+Two implementations answer to this one interface, `farm.local.LocalHost` and `farm.ssh.SshHost`; the same contract
+test runs against both. Commands are data (tuples of words); only a host turns them into processes, so that quoting
+and time-outs live in one place.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from lowcode_kernel.problems import LowcodeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from lowcode_kernel.farm.environments import Environment, HostAddress
+    from pathlib import PurePosixPath
 
 Command = tuple[str, ...]
 ServiceState = Literal["running", "starting", "stopped", "failed", "unknown"]
@@ -37,10 +36,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """A process that a host keeps running. `name` is unique on the host and safe in a file's name (letters, digits, `-`, `.`).
+    """A process that a host keeps running. `name` is unique on the host and safe in a file's name (letters, digits,
+    `-`, `.`).
 
-    `environment` may hold secrets: a host writes it where only the service's user can read it. `stop_seconds` is how long it may drain after SIGTERM.
-    `nice` lowers its CPU and I/O priority.
+    `environment` may hold secrets: a host writes it where only the service's user can read it. `stop_seconds` is how
+    long it may drain after SIGTERM. `nice` lowers its CPU and I/O priority.
     """
 
     name: str
@@ -52,11 +52,14 @@ class Service:
 
 
 class HostLost(Exception):  # noqa: N818 - a state of the world, named as the field names it
-    """The host could not be reached, or the connection to it broke; what was under way there may or may not have happened."""
+    """The host could not be reached, or the connection to it broke; what was under way there may or may not have
+    happened.
+    """
 
 
 class Host(Protocol):
-    """One front-end. Methods raise `HostLost` where the host can't be reached, and `LowcodeError` where it answers that a thing can't be done.
+    """One front-end. Methods raise `HostLost` where the host can't be reached, and `LowcodeError` where it answers
+    that a thing can't be done.
 
     `root` is the folder that holds everything of the farm on it; `name` is what the user calls it.
     """
@@ -65,11 +68,15 @@ class Host(Protocol):
     root: PurePosixPath
 
     def run(self, command: Command, *, timeout: timedelta = ..., input: bytes = b"", check: bool = True) -> Outcome:  # noqa: A002
-        """Run a command to its end, bounded in time on the host itself. With `check`, a status other than 0 is a LowcodeError."""
+        """Run a command to its end, bounded in time on the host itself. With `check`, a status other than 0 is a
+        LowcodeError.
+        """
         ...
 
     def put(self, files: Iterable[tuple[PurePosixPath, bytes, bool]], under: PurePosixPath) -> None:
-        """Write files (path, content, executable) under a folder: each complete and verified by hash, or not there at all. Files already there with the same hash aren't sent."""
+        """Write files (path, content, executable) under a folder: each complete and verified by hash, or not there at
+        all. Files already there with the same hash aren't sent.
+        """
         ...
 
     def read(self, path: PurePosixPath) -> bytes | None:
@@ -81,7 +88,9 @@ class Host(Protocol):
         ...
 
     def start(self, service: Service) -> None:
-        """Define the service and start it; it is started again after a crash and after a reboot. Starting what runs with the same definition does nothing."""
+        """Define the service and start it; it is started again after a crash and after a reboot. Starting what runs
+        with the same definition does nothing.
+        """
         ...
 
     def stop(self, name: str) -> None:
@@ -97,7 +106,9 @@ class Host(Protocol):
         ...
 
     def get(self, socket: PurePosixPath, path: str, *, timeout: timedelta = ...) -> tuple[int, bytes]:
-        """Make an HTTP GET through a Unix socket on the host; return the status and the body. Status 0: nothing answers there."""
+        """Make an HTTP GET through a Unix socket on the host; return the status and the body. Status 0: nothing
+        answers there.
+        """
         ...
 
     def close(self) -> None:
@@ -105,44 +116,30 @@ class Host(Protocol):
         ...
 
 
-def open_host(environment: Environment, address: HostAddress) -> Host:
-    """Return the host at an address of an environment. Nothing is connected before its first use."""
-    if address.kind == "ssh":
-        from lowcode_kernel.farm.ssh import SshHost  # each brings what the other doesn't need
-
-        return SshHost(address)
-    from lowcode_kernel.farm.development import find_development
-    from lowcode_kernel.farm.local import LocalHost
-
-    development = find_development(environment.home)
-    if development is None:
-        raise LowcodeError.of("the development environment was never started here", "start it: %deploy dev", code="LK646")
-    return LocalHost(address, development.supervisor)
-
-
-def open_hosts(environment: Environment) -> tuple[Host, ...]:
-    """Return all hosts of an environment."""
-    return tuple(open_host(environment, address) for address in environment.hosts)
-
-
 def checked(host: str, command: Command, outcome: Outcome, timeout: timedelta) -> Outcome:
-    """Return the outcome of a command that went well; raises LowcodeError, saying which and why, of one that did not."""
+    """Return the outcome of a command that went well; raises LowcodeError, with the reason, of one that did not."""
     if outcome.status == 0:
         return outcome
     said = (outcome.err.strip() or outcome.out.strip()).splitlines()
     why = f": {said[-1]}" if said else ""
-    what = f"was not done after {timeout.total_seconds():g} s" if outcome.status == TIMED_OUT else f"ended with status {outcome.status}"
+    what = (
+        f"was not done after {timeout.total_seconds():g} s"
+        if outcome.status == TIMED_OUT
+        else f"ended with status {outcome.status}"
+    )
     raise LowcodeError.of(f"host {host}: `{_shown(command)}` {what}{why}", code="LK670")
 
 
 def _shown(command: Command) -> str:
-    """A command as an error shows it: scripts and long arguments are cut."""
+    """Return a command as an error shows it: scripts and long arguments are cut."""
     words = (word.strip().partition("\n")[0] for word in command)
     return " ".join(word if len(word) <= 60 else f"{word[:57]}..." for word in words)
 
 
 def checked_path(path: PurePosixPath) -> PurePosixPath:
-    """Return a path that stays below the folder it is put under; raises ValueError of another, or of one with characters that sha256sum escapes."""
+    """Return a path that stays below the folder it is put under; raises ValueError of another, or of one with
+    characters that sha256sum escapes.
+    """
     if path.is_absolute() or ".." in path.parts or not path.parts or any(sign in str(path) for sign in "\n\r\\"):
         raise ValueError(f"not a relative path of plain characters: {str(path)!r}")
     return path

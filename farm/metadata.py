@@ -5,9 +5,9 @@
     step               the journal: each step of a deployment, written before and after it acts
     lease              who deploys an application now; `fence` grows by one with each holder and never falls
     schema_snapshot    each shape that an application's database was given
-    schedule           the jobs of the release that serves
 
-Here are the tables and the way in; what is written to them in a deployment is in `journal`.
+The jobs of the release that serves are the scheduler's own tables (`job_statements`). Here are the tables and the way
+in; what is written to them in a deployment is in `journal`.
 """
 
 from __future__ import annotations
@@ -108,20 +108,6 @@ SNAPSHOT = sa.Table(
     _text("views"),
     sa.Column("schema", JSONB, nullable=False),
     _now("recorded_at"),
-)
-SCHEDULE = sa.Table(
-    "schedule",
-    _tables,
-    *_owner(),
-    _text("job", primary_key=True),
-    _text("version"),
-    _text("schedule"),
-    _text("notebook"),
-    sa.Column("timeout", sa.Float, nullable=False),
-    sa.Column("retries", sa.Integer, nullable=False),
-    _text("priority"),
-    sa.Column("active", sa.Boolean, nullable=False, server_default=sa.true()),
-    _now("registered_at"),
 )
 
 

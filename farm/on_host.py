@@ -76,9 +76,14 @@ def point(link: Path, target: str) -> None:
 
 
 def switch(folder: Path, version: str) -> None:
-    """Flip the socket link, which is the switch, and then the folder link, which is for people."""
+    """Flip the socket link, which is the switch, and then the folder link, which is for people.
+
+    The first application that serves on a host is the one that its web server answers with where none is named.
+    """
     point(folder / "run" / "current.sock", f"{version}.sock")
     point(folder / "current", f"releases/{version}")
+    if not (folder.parent / "default").is_symlink():
+        point(folder.parent / "default", folder.name)
 
 
 def remove(folder: Path, versions: list[str]) -> list[str]:

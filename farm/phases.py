@@ -78,7 +78,7 @@ def roll_forward(work: Work, report: Report, done: frozenset[int] = frozenset())
             work.lease, work.deployment, "running", f"decided, not finished: {redact(work.environment, str(error))}"
         )
         stands = Problem(
-            code="LK644", fact=f"{work.version} is decided but not on every host yet",
+            code="LK625", fact=f"{work.version} is decided but not on every host yet",
             hint="hosts that were not reached serve the old release; the next deploy or rollback finishes this first",
         )  # fmt: skip
         raise LowcodeError(stands, *error.problems) from error
@@ -165,7 +165,7 @@ def _problems(work: Work, step: Step, fault: BaseException) -> Iterable[Problem]
                 code=problem.code, fact=f"{where}: {redact(work.environment, problem.fact)}", hint=problem.hint
             )
     else:
-        yield Problem(code="LK643", fact=f"{where}: {_reason(fault)}")
+        yield Problem(code="LK624", fact=f"{where}: {_reason(fault)}")
 
 
 def _reason(fault: BaseException) -> str:
@@ -182,21 +182,20 @@ def cancel(work: Work, report: Report, reason: str) -> None:
     for written in reversed(work.journal.steps(work.deployment)):
         if written.state == "waiting" or not written.step.before_decision:
             continue
-        if written.step.name == "upgrade":
-            _write(
-                work,
-                report,
-                written.step,
-                written.state,
-                written.seconds,
-                "; ".join(filter(None, (written.detail, KEPT))),
-            )
-        elif written.step.name in UNDO and (fault := _undo(work, report, written)):
-            left.append(fault)
-        elif written.state == "running":
-            _write(work, report, written.step, "failed", detail="it was interrupted here")
+        if written.step.name in UNDO:
+            left += filter(None, [_undo(work, report, written)])
+        elif written.step.name == "upgrade" or written.state == "running":
+            _close(work, report, written)
     detail = "; ".join((redact(work.environment, reason), *left))
     work.journal.finish(work.lease, work.deployment, "cancelled", detail)
+
+
+def _close(work: Work, report: Report, written: Progress) -> None:
+    """Journal what becomes of a step that isn't undone: one under way was interrupted, an upgrade stays."""
+    state: StepState = "failed" if written.state == "running" else written.state
+    said = written.detail or ("it was interrupted here" if written.state == "running" else "")
+    kept = KEPT if written.step.name == "upgrade" else ""
+    _write(work, report, written.step, state, written.seconds, "; ".join(filter(None, (said, kept))))
 
 
 def _undo(work: Work, report: Report, written: Progress) -> str:

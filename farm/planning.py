@@ -10,9 +10,13 @@ upgrade.
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from lowcode_kernel.farm.scheduling import next_tick
+
 from lowcode_kernel.plan import Plan, Step, StepName
+from lowcode_kernel.problems import LowcodeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,7 +45,7 @@ def make_plan(
     """Make the plan that brings `bundle` to an environment. `previous` is the release that was deployed last, None
     before the first.
     """
-    problems = (*_host_problems(bundle, host_facts), *_database_problems(database_facts))
+    problems = (*_host_problems(bundle, host_facts), *_database_problems(database_facts), *_job_problems(bundle))
     pending = pending_hosts(bundle.version, host_facts, previous)
     upgrade = _upgrade_summary(bundle, database_facts)
     drafts = _drafts(bundle, pending, upgrade) if pending and not problems else ()
@@ -109,6 +113,15 @@ def _host_problems(bundle: Bundle, host_facts: Sequence[HostFacts]) -> Iterator[
 def _database_problems(facts: DatabaseFacts) -> Iterator[str]:
     if facts.fault:
         yield facts.fault
+
+
+def _job_problems(bundle: Bundle) -> Iterator[str]:
+    """Yield what would keep the schedules from being registered: that comes after the decision, too late."""
+    for job in bundle.jobs:
+        try:
+            next_tick(job.schedule, datetime(2000, 1, 1, tzinfo=UTC))
+        except LowcodeError as error:
+            yield f"job {job.name}: {error}"
 
 
 def _python(facts: HostFacts) -> tuple[int, ...]:

@@ -44,7 +44,7 @@ CONNECT = timedelta(seconds=3)
 ACKNOWLEDGE = timedelta(seconds=5)
 BATCH = 500  # events in a message
 PULLED = 500  # messages asked for at once, and
-PULLED_BYTES = 8 * 1024 * 1024  # no more than this of them, whatever they hold
+PULLED_BYTES = 64 * 1024 * 1024  # no more than this of them; one message must fit, or it is never given
 LINGER = timedelta(seconds=20)  # how long one question for messages stays with the server
 NUDGE = "nudge"  # a status that we send ourselves
 
@@ -76,7 +76,7 @@ async def connect(url: str) -> Client:
         return await nats.connect(url, connect_timeout=seconds, allow_reconnect=False, error_cb=_quiet)
     except (TimeoutError, OSError, nats.errors.Error) as error:
         fact = f"the queue at {url.rpartition('@')[2]} does not answer: {error or type(error).__name__}"
-        raise LowcodeError.of(fact, "is nats-server running?", code="LK640") from None
+        raise LowcodeError.of(fact, "is nats-server running?", code="LK700") from None
 
 
 def faults() -> tuple[type[Exception], ...]:
@@ -146,7 +146,7 @@ async def _publish_once(url: str, events: tuple[Event, ...]) -> None:
         await publish(await ensure_stream(connection), events)
     except (TimeoutError, nats.errors.Error) as error:
         fact = f"the queue did not take {len(events)} events: {error or type(error).__name__}"
-        raise LowcodeError.of(fact, "is its disk or its stream full?", code="LK641") from None
+        raise LowcodeError.of(fact, "is its disk or its stream full?", code="LK701") from None
     finally:
         await connection.close()
 
@@ -194,7 +194,7 @@ async def _flush(url: str, seconds: float) -> int:
     except TimeoutError:
         at = f"at {stored}" if stored >= 0 else "silent"
         fact = f"the log service is {at}, the queue at {target}, after {seconds:g} s"
-        raise LowcodeError.of(fact, "is the log service running?", code="LK642") from None
+        raise LowcodeError.of(fact, "is the log service running?", code="LK702") from None
     finally:
         await connection.close()
 

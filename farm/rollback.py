@@ -49,7 +49,7 @@ def prepare_rollback(
     with open_journal(environment) as journal:
         deployed = journal.deployments(application, states=("deployed",))
         if not deployed:
-            raise LowcodeError.of(f"{application} was never deployed to {environment.name}", code="LK660")
+            raise LowcodeError.of(f"{application} was never deployed to {environment.name}", code="LK629")
         version = _named(deployed, to) if to else _before(deployed)
         bundle = journal.bundle(application, version)
     facts = gather_host_facts(environment, application, hosts)
@@ -63,7 +63,7 @@ def _before(deployed: Sequence[Deployment]) -> str:
     current = deployed[0].plan.version
     brought = next((one for one in deployed if one.kind == "deploy" and one.plan.version == current), deployed[0])
     if brought.plan.previous is None or brought.plan.previous == current:
-        raise LowcodeError.of(f"there is no release before {current}", code="LK661")
+        raise LowcodeError.of(f"there is no release before {current}", code="LK630")
     return brought.plan.previous
 
 
@@ -72,5 +72,5 @@ def _named(deployed: Sequence[Deployment], wanted: str) -> str:
     found = [version for version in versions if version.startswith(wanted)]
     if len(found) != 1:
         which = "names several releases" if found else "names no release that was deployed here"
-        raise LowcodeError.of(f'"{wanted}" {which}', did_you_mean(wanted, found or versions), code="LK662")
+        raise LowcodeError.of(f'"{wanted}" {which}', did_you_mean(wanted, found or versions), code="LK635")
     return found[0]

@@ -1,4 +1,9 @@
-"""Whether rows that were read fit the entity they are for: everything that is wrong with them, counted, with examples."""
+"""Whether rows that were read fit the entity they are for:
+
+everything that is wrong with them, counted, with examples.
+"""
+
+# ruff: noqa: S608 - names are quoted by `identifier` and values by `literal`, or are parameters
 
 from __future__ import annotations
 
@@ -12,18 +17,34 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lowcode_kernel.farm.files_reader import Rows
+
     from lowcode_kernel.places import Place
     from lowcode_kernel.schema import Column, Table
 
 EXAMPLES = 3
 _LONGEST_EXAMPLE = 60
-_TYPES = {"text": "VARCHAR", "bigint": "BIGINT", "timestamptz": "TIMESTAMPTZ", "jsonb": "JSON", "numeric": "DECIMAL(38, 12)"}
-_WORDS = {"bigint": "an Integer", "timestamptz": "a DateTime", "jsonb": "Json", "boolean": "a Boolean", "date": "a Date"}
+_TYPES = {
+    "text": "VARCHAR",
+    "bigint": "BIGINT",
+    "timestamptz": "TIMESTAMPTZ",
+    "jsonb": "JSON",
+    "numeric": "DECIMAL(38, 12)",
+}
+_WORDS = {
+    "bigint": "an Integer",
+    "timestamptz": "a DateTime",
+    "jsonb": "Json",
+    "boolean": "a Boolean",
+    "date": "a Date",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mapped:
-    """Rows for a table, read but not written: `name` is their table in DuckDB, `columns` its columns with their types there."""
+    """Rows for a table, read but not written:
+
+    `name` is their table in DuckDB, `columns` its columns with their types there.
+    """
 
     name: str
     table: Table
@@ -70,7 +91,10 @@ def column_problems(mapped: Mapped) -> Iterator[Problem]:
 
 
 def value_problems(rows: Rows, mapped: Mapped) -> Iterator[Problem]:
-    """Yield what is wrong with values: types, what is missing, too long, or not among the choices. One pass over the rows."""
+    """Yield what is wrong with values:
+
+    types, what is missing, too long, or not among the choices. One pass over the rows.
+    """
     rules = [rule for column in mapped.given for rule in _rules(column, mapped)]
     if not rules:
         return
@@ -90,23 +114,34 @@ def unique_problems(rows: Rows, mapped: Mapped) -> Iterator[Problem]:
             continue
         names = identifiers(columns)
         filled = " AND ".join(f"{identifier(name)} IS NOT NULL" for name in columns)
-        groups = f"SELECT {names}, list(rowid + 1 ORDER BY rowid) AS places FROM {identifier(mapped.name)} WHERE {filled}"
+        groups = (
+            f"SELECT {names}, list(rowid + 1 ORDER BY rowid) AS places FROM {identifier(mapped.name)} WHERE {filled}"
+        )
         groups += f" GROUP BY {names} HAVING count(*) > 1"
         number = rows.execute(f"SELECT count(*) FROM ({groups})")[0][0]
         if number:
             examples = rows.execute(f"SELECT * FROM ({groups}) ORDER BY places[1] LIMIT {EXAMPLES}")
             shown = "; ".join(f"{_value(*e[:-1])} in rows {', '.join(map(str, e[-1][:4]))}" for e in examples)
             what = f"{mapped.table.entity}.{', '.join(columns)}"
-            yield _problem(mapped, f"{what} is unique, and {_times(number, 'value')} {_stand(number)} in several rows: {shown}")
+            yield _problem(
+                mapped, f"{what} is unique, and {_times(number, 'value')} {_stand(number)} in several rows: {shown}"
+            )
 
 
 def reference_problems(rows: Rows, mapped: Mapped, column: str, keys: str, target: str) -> Iterator[Problem]:
-    """Yield references whose target is neither among the rows to load nor in the database; `keys` is the DuckDB table of those that are."""
+    """Yield references whose target is neither among the rows to load nor in the database; `keys` is the DuckDB table
+    of those that are.
+    """
     found = mapped.table.column(column)
     condition = f"{cast(found)} IS NOT NULL AND {cast(found)} NOT IN (SELECT key FROM {identifier(keys)})"
     number = rows.execute(f"SELECT count(*) FROM {identifier(mapped.name)} WHERE {condition}")[0][0]
     if number:
-        yield _broken(rows, mapped, _Rule(column=column, condition=condition, words=f"refers to a row that {target} doesn't have"), number)
+        yield _broken(
+            rows,
+            mapped,
+            _Rule(column=column, condition=condition, words=f"refers to a row that {target} doesn't have"),
+            number,
+        )
 
 
 def _rules(column: Column, mapped: Mapped) -> Iterator[_Rule]:
@@ -114,10 +149,14 @@ def _rules(column: Column, mapped: Mapped) -> Iterator[_Rule]:
     if not column.nullable:
         yield _Rule(column=column.name, condition=f"{name} IS NULL", words="is required, and has no value")
     if condition := _cast_condition(column, mapped.columns[column.name]):
-        yield _Rule(column=column.name, condition=condition, words=f"is not {_WORDS.get(column.type, f'a {column.type}')}")
+        yield _Rule(
+            column=column.name, condition=condition, words=f"is not {_WORDS.get(column.type, f'a {column.type}')}"
+        )
     limit = column.limit
     if limit.length is not None:
-        yield _Rule(column=column.name, condition=f"length({text}) > {limit.length}", words=f"is longer than {limit.length}")
+        yield _Rule(
+            column=column.name, condition=f"length({text}) > {limit.length}", words=f"is longer than {limit.length}"
+        )
     if limit.choices:
         choices = ", ".join(literal(choice) for choice in limit.choices)
         words = f"is none of {', '.join(limit.choices)}"
@@ -127,7 +166,10 @@ def _rules(column: Column, mapped: Mapped) -> Iterator[_Rule]:
 
 
 def _cast_condition(column: Column, there: str) -> str:
-    """Return the condition for values that don't take the column's type. A number with a fraction is not an Integer, though a cast would round it."""
+    """Return the condition for values that don't take the column's type.
+
+    A number with a fraction is not an Integer, though a cast would round it.
+    """
     wanted, name = duck_type(column), identifier(column.name)
     if there == wanted or wanted == "VARCHAR":
         return ""
@@ -138,11 +180,13 @@ def _cast_condition(column: Column, there: str) -> str:
 
 
 def _broken(rows: Rows, mapped: Mapped, rule: _Rule, number: int) -> Problem:
-    sql = f"SELECT rowid + 1, {identifier(rule.column)} FROM {identifier(mapped.name)} WHERE {rule.condition} ORDER BY rowid"
-    examples = rows.execute(f"{sql} LIMIT {EXAMPLES}")
+    select = f"SELECT rowid + 1, {identifier(rule.column)} FROM {identifier(mapped.name)}"
+    examples = rows.execute(f"{select} WHERE {rule.condition} ORDER BY rowid LIMIT {EXAMPLES}")
     shown = ", ".join(f"row {place}" + ("" if value is None else f" ({_value(value)})") for place, value in examples)
     more = ", ..." if number > len(examples) else ""
-    return _problem(mapped, f"{mapped.table.entity}.{rule.column} {rule.words} in {_times(number, 'row')}: {shown}{more}")
+    return _problem(
+        mapped, f"{mapped.table.entity}.{rule.column} {rule.words} in {_times(number, 'row')}: {shown}{more}"
+    )
 
 
 def _value(*values: object) -> str:

@@ -21,57 +21,28 @@ Each change of state writes an event into `outbox` in the same transaction; work
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from lowcode_kernel.farm import job_statements as sql
 from lowcode_kernel.farm.databases import connect, ensure_database
+from lowcode_kernel.farm.desk import OPEN, Run, RunState, announce_end, as_run, next_tick, rows, tell, wake
 
-from lowcode_kernel.events import Event, Outcome
 from lowcode_kernel.problems import LowcodeError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Mapping
 
     import psycopg
     from lowcode_kernel.farm.environments import Environment
 
     from lowcode_kernel.jobs import JobSpec
 
-    type_of_row = dict[str, Any]
-
 DATABASE = "lowcode"
 PRIORITIES = {"low": 0, "normal": 1, "high": 2}
-MOST_LOSSES = 3
-LONGEST_PAUSE = timedelta(hours=1)
-RunState = Literal["waiting", "running", "done", "parked", "cancelled", "skipped"]
-OPEN: frozenset[RunState] = frozenset({"waiting", "running"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """One run of a job. `tick` is None where somebody asked for it; `record` is the executed notebook, on the worker's host."""
-
-    id: int
-    application: str
-    job: str
-    state: RunState
-    attempt: int
-    failures: int
-    losses: int
-    tick: datetime | None
-    parameters: dict[str, object]
-    run_at: datetime
-    created_at: datetime
-    worker: str | None = None
-    version: str | None = None
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
-    error: str | None = None
-    record: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,47 +60,12 @@ class Schedule:
     last_error: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
-    """A run that a worker holds. `lost` says that it was taken from a worker that did not renew its lease."""
-
-    run: Run
-    notebook: str
-    timeout: timedelta
-    retries: int
-    lost: bool
-
-
 def ensure_tables(environment: Environment) -> None:
     """Create the scheduler's tables in the metadata database, and the database where it is missing."""
     ensure_database(environment, DATABASE)
     with connect(environment.database_url(DATABASE)) as connection:
         connection.execute(sql.LOCK)  # CREATE ... IF NOT EXISTS is not safe against a race
         connection.execute(sql.TABLES)
-
-
-def next_tick(cron: str, after: datetime) -> datetime:
-    """Return the first moment above `after` that a cron expression names, in UTC.
-
-    Raises: LowcodeError where it is none.
-    """
-    return next(_moments(cron, after.astimezone(UTC)))
-
-
-def latest_tick(cron: str, until: datetime) -> datetime:
-    """Return the last moment up to `until` that a cron expression names, in UTC."""
-    minute = until.astimezone(UTC).replace(second=0, microsecond=0)
-    return next(_moments(cron, minute + timedelta(minutes=1), reverse=True))
-
-
-def _moments(cron: str, start: datetime, *, reverse: bool = False) -> Iterator[datetime]:
-    from cronsim import CronSim, CronSimError
-
-    try:
-        return iter(CronSim(cron, start, reverse=reverse))
-    except CronSimError as error:
-        fact = f'"{cron}" is not a schedule: {str(error).lower()}'
-        raise LowcodeError.of(fact, "write minute, hour, day, month, weekday: 0 2 * * *", code="LK660") from None
 
 
 def register_schedules(environment: Environment, application: str, version: str, jobs: tuple[JobSpec, ...]) -> None:
@@ -144,7 +80,7 @@ def register_schedules(environment: Environment, application: str, version: str,
         for job in jobs:
             connection.execute(sql.REGISTER, mine | _columns(job, now))
         connection.execute(sql.RETIRE, mine | {"jobs": [job.name for job in jobs]})
-        tell(connection, _rows(connection, sql.CANCEL_RETIRED, mine))
+        tell(connection, rows(connection, sql.CANCEL_RETIRED, mine))
         wake(connection)
 
 
@@ -173,9 +109,9 @@ def run_now(
         content = msgspec.json.encode(dict(parameters or {})).decode()
         added = connection.execute(sql.ADD_RUN, values | {"parameters": content}).fetchone()
         if added is None:
-            known = [schedule["job"] for schedule in _rows(connection, sql.SCHEDULES, values)]
+            known = [schedule["job"] for schedule in rows(connection, sql.SCHEDULES, values)]
             hint = did_you_mean(job, known) or "deploy it first"
-            raise LowcodeError.of(f'{application} has no job "{job}" on {environment.name}', hint, code="LK661")
+            raise LowcodeError.of(f'{application} has no job "{job}" on {environment.name}', hint, code="LK711")
         wake(connection)
         return int(added[0])
 
@@ -192,7 +128,7 @@ def wait_for_run(environment: Environment, run_id: int, timeout: timedelta = tim
             if (left := until - monotonic()) <= 0:
                 fact = f"run {run_id} of {run.job} is {run.state} after {timeout.total_seconds():g} s"
                 hint = "is a worker running?" if run.state == "waiting" else "it goes on"
-                raise LowcodeError.of(fact, hint, code="LK663")
+                raise LowcodeError.of(fact, hint, code="LK713")
             for note in connection.notifies(timeout=left):
                 if note.payload == str(run_id):
                     break
@@ -200,10 +136,10 @@ def wait_for_run(environment: Environment, run_id: int, timeout: timedelta = tim
 
 
 def _run(connection: psycopg.Connection[Any], environment: Environment, run_id: int) -> Run:
-    rows = _rows(connection, sql.RUN, {"environment": environment.name, "id": run_id})
-    if not rows:
-        raise LowcodeError.of(f"there is no run {run_id} on {environment.name}", code="LK662")
-    return _as_run(rows[0])
+    found = rows(connection, sql.RUN, {"environment": environment.name, "id": run_id})
+    if not found:
+        raise LowcodeError.of(f"there is no run {run_id} on {environment.name}", code="LK712")
+    return as_run(found[0])
 
 
 def list_runs(environment: Environment, application: str, job: str | None = None, limit: int = 100) -> tuple[Run, ...]:
@@ -211,7 +147,7 @@ def list_runs(environment: Environment, application: str, job: str | None = None
     ensure_tables(environment)
     values = {"environment": environment.name, "application": application, "job": job, "limit": limit}
     with connect(environment.database_url(DATABASE)) as connection:
-        return tuple(map(_as_run, _rows(connection, sql.RUNS, values)))
+        return tuple(map(as_run, rows(connection, sql.RUNS, values)))
 
 
 def list_schedules(environment: Environment, application: str) -> tuple[Schedule, ...]:
@@ -219,9 +155,9 @@ def list_schedules(environment: Environment, application: str) -> tuple[Schedule
     ensure_tables(environment)
     values = {"environment": environment.name, "application": application}
     with connect(environment.database_url(DATABASE)) as connection:
-        rows = _rows(connection, sql.SCHEDULES, values)
+        found = rows(connection, sql.SCHEDULES, values)
     names = ("application", "job", "version", "cron", "next_tick", "last_state", "last_finished", "last_error")
-    return tuple(Schedule(running=row["run"], **{name: row[name] for name in names}) for row in rows)
+    return tuple(Schedule(running=row["run"], **{name: row[name] for name in names}) for row in found)
 
 
 def cancel_run(environment: Environment, run_id: int) -> Run:
@@ -230,161 +166,11 @@ def cancel_run(environment: Environment, run_id: int) -> Run:
     Raises: LowcodeError where there is no such run. One that has ended is returned as it is.
     """
     with connect(environment.database_url(DATABASE)) as connection:
-        rows = _rows(connection, sql.CANCEL, {"environment": environment.name, "id": run_id})
-        if not rows:
+        found = rows(connection, sql.CANCEL, {"environment": environment.name, "id": run_id})
+        if not found:
             return _run(connection, environment, run_id)
-        if rows[0]["state"] == "cancelled":
-            tell(connection, rows)
-            _announce_end(connection, run_id)
+        if found[0]["state"] == "cancelled":
+            tell(connection, found)
+            announce_end(connection, run_id)
         wake(connection)
-        return _as_run(rows[0])
-
-
-# what a worker does with a connection of its own; each function is one transaction
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
-    """The scheduler as a worker sees it: the jobs of one environment, and who the worker is."""
-
-    connection: psycopg.Connection[Any]
-    environment: str
-    worker: str
-    lease: timedelta
-    pause: timedelta = field(default=timedelta(seconds=10))
-
-    def make_ticks(self) -> None:
-        """Add a run for the latest tick of each schedule that is due; ticks missed before it stay missed."""
-        with self.connection.transaction():
-            mine = {"environment": self.environment}
-            for application, job, cron, _, now in self.connection.execute(sql.DUE, mine).fetchall():
-                tick = latest_tick(cron, now)
-                values = mine | {
-                    "application": application,
-                    "job": job,
-                    "tick": tick,
-                    "next_tick": next_tick(cron, now),
-                }
-                self.connection.execute(sql.ADD_TICK, values)
-                tell(self.connection, _rows(self.connection, sql.SKIP_OLDER, values))
-                self.connection.execute(sql.MOVE_TICK, values)
-                wake(self.connection)
-
-    def take(self, applications: Iterable[str]) -> Taken | None:
-        """Take the next run of one of these applications, or nothing."""
-        values = {"environment": self.environment, "applications": list(applications)}
-        with self.connection.transaction():
-            rows = _rows(self.connection, sql.TAKE, values | {"worker": self.worker, "lease": self.lease})
-            if not rows:
-                return None
-            tell(self.connection, rows)
-            row = rows[0]
-            return Taken(
-                run=_as_run(row),
-                notebook=row["notebook"],
-                timeout=row["timeout"],
-                retries=row["retries"],
-                lost=row["lost"],
-            )
-
-    def renew(self, held: Iterable[tuple[int, int]]) -> dict[int, bool]:
-        """Renew the leases of (run, attempt) pairs; return those still held, and whether each is to be cancelled."""
-        ids, attempts = zip(*held, strict=True)
-        values = {"ids": list(ids), "attempts": list(attempts), "lease": self.lease}
-        with self.connection.transaction():
-            return dict(self.connection.execute(sql.RENEW, values).fetchall())
-
-    def finish(self, taken: Taken, state: RunState, *, error: str = "", record: str = "", version: str = "") -> bool:
-        """Write how an attempt ended; False where the run is no longer ours, and nothing was written.
-
-        `state` "parked" means that the attempt failed: the run waits for its next attempt where it has one left.
-        """
-        failed = state == "parked"
-        if failed and taken.run.failures < taken.retries:
-            state = "waiting"
-        pause = min(self.pause * 2**taken.run.failures, LONGEST_PAUSE) if failed else timedelta(0)
-        values = {
-            "id": taken.run.id, "attempt": taken.run.attempt, "state": state, "failed": failed, "pause": pause,
-            "error": error or None, "record": record or None, "version": version or None,
-        }  # fmt: skip
-        with self.connection.transaction():
-            rows = _rows(self.connection, sql.FINISH, values)
-            if not rows:
-                return False
-            self.connection.execute(sql.LET_GO, values)
-            tell(self.connection, rows)
-            _announce_end(self.connection, taken.run.id)
-            wake(self.connection)
-        return True
-
-    def until_next(self, applications: Iterable[str]) -> float | None:
-        """Return the seconds until there will be something to do, or None where nothing is in sight."""
-        values = {"environment": self.environment, "applications": list(applications)}
-        with self.connection.transaction():
-            row = self.connection.execute(sql.NEXT_MOMENT, values).fetchone()
-        return None if row is None or row[0] is None else max(float(row[0]), 0.0)
-
-    def forget_old(self, keep: int) -> list[str]:
-        """Delete all but the latest `keep` runs of each job that have ended; return their records."""
-        with self.connection.transaction():
-            rows = self.connection.execute(sql.FORGET, {"environment": self.environment, "keep": keep}).fetchall()
-        return [record for (record,) in rows if record]
-
-
-def take_untold(connection: psycopg.Connection[Any], limit: int = 500) -> tuple[list[Event], list[int]]:
-    """Return events that the queue was not told yet, locked until the transaction ends, and their numbers."""
-    rows = connection.execute(sql.UNTOLD, {"limit": limit}).fetchall()
-    return [msgspec.convert(event, Event) for _, event in rows], [number for number, _ in rows]
-
-
-def forget_told(connection: psycopg.Connection[Any], numbers: list[int]) -> None:
-    """Delete events that the queue has."""
-    connection.execute(sql.TOLD, {"ids": numbers})
-
-
-def wake(connection: psycopg.Connection[Any]) -> None:
-    """Wake the workers when the transaction at hand is committed."""
-    connection.execute(sql.NOTIFY, {"channel": "jobs_open", "payload": ""})
-
-
-def _announce_end(connection: psycopg.Connection[Any], run_id: int) -> None:
-    connection.execute(sql.NOTIFY, {"channel": "jobs_ended", "payload": str(run_id)})
-
-
-def tell(connection: psycopg.Connection[Any], rows: Iterable[type_of_row]) -> None:
-    """Write an event for each run that has changed its state."""
-    for row in rows:
-        content = msgspec.json.encode(_event(row)).decode()
-        connection.execute(sql.TELL, {"event": content})
-
-
-def _event(row: type_of_row) -> Event:
-    end = row["finished_at"] or datetime.now(UTC)
-    attributes = {
-        "job.name": row["job"],
-        "job.run": row["id"],
-        "job.attempt": row["attempt"],
-        "job.state": row["state"],
-    }
-    if row["tick"]:
-        attributes["job.tick"] = row["tick"].isoformat()
-    if row["error"]:
-        attributes["exception.message"] = row["error"]
-    failed: Outcome = "error" if row["error"] and row["state"] in {"parked", "waiting"} else "ok"
-    ended = row["state"] != "running" and row["started_at"]
-    return Event(
-        id=f"job-{row['environment']}-{row['id']}-{row['attempt']}-{row['state']}",
-        time=datetime.now(UTC), kind="job", application=row["application"], version=row["version"] or "",
-        host=row["worker"] or "", element=f"job:{row['job']}", outcome=failed,
-        duration_ms=(end - row["started_at"]).total_seconds() * 1000 if ended else 0.0, attributes=attributes,
-    )  # fmt: skip
-
-
-def _rows(connection: psycopg.Connection[Any], statement: str, values: Mapping[str, object]) -> list[type_of_row]:
-    cursor = connection.execute(statement, values)  # type: ignore[call-overload]
-    names = [column.name for column in cursor.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-
-def _as_run(row: type_of_row) -> Run:
-    return Run(**{name: row[name] for name in Run.__dataclass_fields__})
+        return as_run(found[0])

@@ -14,6 +14,7 @@ from lowcode_kernel.farm.facts import SCRIPT, run_on_host
 from lowcode_kernel.farm.journal import Journal, Lease, LeaseLost
 from lowcode_kernel.farm.layout import layout_of, service_name, service_of, version_of_service
 from lowcode_kernel.farm.on_host import FENCED
+from lowcode_kernel.farm.scheduling import register_schedules
 from lowcode_kernel.farm.upgrade import upgrade_database
 from lowcode_kernel.farm.wheelhouse import ensure_environment
 
@@ -30,11 +31,13 @@ if TYPE_CHECKING:
     from lowcode_kernel.plan import Plan, StepName
 
 START_SECONDS = 30.0
+READY_SECONDS = 15.0
 CONFIRM_SECONDS = 10.0
 POLL_SECONDS = 0.05
 # a connection made just before the flip may still wait in the old release's backlog, and SIGTERM closes that
 SETTLE_SECONDS = 0.5
 ANSWER = timedelta(seconds=5)
+OK = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +74,7 @@ def fenced(work: Work, host: Host, verb: str, *words: str) -> Outcome:
     if outcome.status == FENCED:
         raise LeaseLost.of(f"{host.name} takes orders from a newer deployment: {outcome.err.strip()}", code="LK602")
     if outcome.status:
-        raise LowcodeError.of(f"{verb} failed: {redact(work.environment, outcome.err.strip()[-500:])}", code="LK640")
+        raise LowcodeError.of(f"{verb} failed: {redact(work.environment, outcome.err.strip()[-500:])}", code="LK621")
     return outcome
 
 
@@ -141,7 +144,7 @@ def check(work: Work, host: Host) -> str:
 
 def ready(work: Work, host: Host) -> str:
     """Wait until the release finds its views in the database."""
-    _await(work, host, work.places(host).socket(work.version), "/readyz", START_SECONDS)
+    _await(work, host, work.places(host).socket(work.version), "/readyz", READY_SECONDS)
     return ""
 
 
@@ -149,24 +152,29 @@ def _await(work: Work, host: Host, socket: PurePosixPath, path: str, seconds: fl
     deadline = time.monotonic() + seconds
     while True:
         status, body = host.get(socket, path, timeout=ANSWER)
-        if status == 200:
+        if status == OK:
             return
-        state = host.status(service_name(work.application, work.version)).get(
-            service_name(work.application, work.version), "stopped"
-        )
+        name = service_name(work.application, work.version)
+        state = host.status(name).get(name, "stopped")
         if state == "failed" or time.monotonic() > deadline:
-            answer = f"{status} {body[:300].decode(errors='replace')}" if status else f"nothing; its service is {state}"
-            raise LowcodeError.of(
-                f"{work.version} answers {path} with {redact(work.environment, answer.strip())}", code="LK641"
-            )
+            said = body[:300].decode(errors="replace").strip() if status else f"its service is {state}"
+            raise _silent(work, host, path, f"{status or 'nothing'} ({said})")
         time.sleep(POLL_SECONDS)
+
+
+def _silent(work: Work, host: Host, path: str, answer: str) -> LowcodeError:
+    """Make the error of a release that doesn't answer as it should, with the last words of its log."""
+    log = redact(work.environment, host.log(service_name(work.application, work.version), lines=5).strip())
+    hint = f"its log ends: {' | '.join(log.splitlines())}" if log else ""
+    fact = f"{work.version} answers {path} with {redact(work.environment, answer)}"
+    return LowcodeError.of(fact, hint, code="LK622")
 
 
 def _same_version(work: Work, host: Host, socket: PurePosixPath) -> None:
     status, body = host.get(socket, "/version", timeout=ANSWER)
-    found = msgspec.json.decode(body, type=dict[str, object]).get("version") if status == 200 else f"status {status}"
+    found = msgspec.json.decode(body, type=dict[str, object]).get("version") if status == OK else f"status {status}"
     if found != work.version:
-        raise LowcodeError.of(f"/version answers {found}, not {work.version}", code="LK642")
+        raise LowcodeError.of(f"/version answers {found}, not {work.version}", code="LK623")
 
 
 def upgrade(work: Work) -> str:
@@ -192,7 +200,8 @@ def confirm(work: Work, host: Host) -> str:
 
 def schedule(work: Work) -> str:
     """Make the release's jobs the active ones."""
-    work.journal.register_schedules(work.lease, work.version, work.bundle.jobs)
+    with work.journal.fenced(work.lease):  # nobody takes the lease meanwhile
+        register_schedules(work.environment, work.application, work.version, work.bundle.jobs)
     return f"{len(work.bundle.jobs)} jobs"
 
 

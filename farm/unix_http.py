@@ -1,4 +1,6 @@
-"""HTTP through a Unix socket: one GET, here or, given to `python3 -`, on another host (therefore the standard library only, and no import of ours)."""
+"""HTTP through a Unix socket: one GET, here or, given to `python3 -`, on another host (therefore the standard library
+only, and no import of ours).
+"""
 
 from __future__ import annotations
 

@@ -42,9 +42,9 @@ def add_user(
     """
     address, url = email.strip().lower(), environment.database_url(application)
     if "@" not in address:
-        raise LowcodeError.of(f'"{email}" is no e-mail address', code="LK670")
+        raise LowcodeError.of(f'"{email}" is no e-mail address', code="LK636")
     if not database_exists(environment, application) or not has_table(url, application, "app_user"):
-        raise LowcodeError.of(f"{application} has no users on {environment.name} yet", "deploy it first", code="LK671")
+        raise LowcodeError.of(f"{application} has no users on {environment.name} yet", "deploy it first", code="LK637")
     table = f"{identifier(application)}.app_user"
     known = query(url, f"SELECT 1 FROM {table} WHERE lower(email) = %(email)s", {"email": address})  # noqa: S608 - quoted
     given = password or (Secret("") if known else Secret(secrets.token_urlsafe(12)))

@@ -1,7 +1,7 @@
 """The door to jinja2: templates of `generators/templates` filled with flat, ready records.
 
-A name that a template uses and isn't given is an error. Filters write values as the language around them wants them: `python`, `block`, `sql`,
-`identifier`, `json`.
+A name that a template uses and isn't given is an error. Filters write values as the language around them wants them:
+`python`, `block`, `sql`, `identifier`, `json`.
 """
 
 from __future__ import annotations
@@ -20,16 +20,14 @@ FOLDER = Path(__file__).parent / "templates"
 
 
 def render(template: str, **names: object) -> str:
-    """Fill the template at `template` (a path under `generators/templates`) with names; the text ends in one line feed."""
+    """Fill the template at `template` (a path under `generators/templates`) with names; the text ends in one line
+    feed.
+    """
     return _environment().get_template(template).render(**names).rstrip("\n") + "\n"
 
 
 def python_literal(value: object) -> str:
-    """Return a value as Python writes it, texts in double quotes as the formatter wants them.
-
-    >>> python_literal("it's"), python_literal(('a', 1))
-    ('"it\\'s"', '("a", 1)')
-    """
+    """Return a value as Python writes it, texts in double quotes as the formatter wants them: `("a", 1)`."""
     if isinstance(value, str):
         return _python_text(value)
     if isinstance(value, tuple | list):
@@ -49,7 +47,9 @@ def _python_text(value: str) -> str:
 
 
 def block(text: str, spaces: int = 4) -> str:
-    """Return a text as a Python literal in triple quotes whose lines are indented by `spaces`; white space at line starts must not matter in it."""
+    """Return a text as a Python literal in triple quotes whose lines are indented by `spaces`; white space at line
+    starts must not matter in it.
+    """
     escaped = text.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
     return f'"""\n{indent(escaped, " " * spaces)}\n{" " * spaces}"""'
 

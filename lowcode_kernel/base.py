@@ -1,9 +1,11 @@
-"""What the database holds for all versions at once: the base that one version needs, and the join of that with what is there.
+"""What the database holds for all versions at once: the base that one version needs, and the join of that with what
+is there.
 
     base of the next schema = join(base that is there, needs(next version))
 
-The join only widens: a column that one side lacks may be empty, a check lets through what either side lets through, and an index is unique only where
-both sides say so. That is why the old release can go on writing through its own views.
+The join only widens: a column that one side lacks may be empty, a check lets through what either side lets through,
+and an index is unique only where both sides say so. That is why the old release can go on writing through its own
+views.
 """
 
 from __future__ import annotations
@@ -74,20 +76,23 @@ def _based(schema: Schema, reference: Reference, names: dict[str, str]) -> Refer
 
 def _join_table(there: BaseTable, needed: BaseTable, copies: tuple[Copy, ...]) -> BaseTable:
     paired = {copy.source for copy in copies}
-    kept = [_join_column(column, needed, there.key, paired) for column in there.columns]
+    in_step = {name for copy in (*there.copies, *copies) for name in (copy.source, copy.target)}
+    kept = [_join_column(column, needed, there.key, paired, in_step) for column in there.columns]
     added = [_added(column, copies) for column in needed.columns if there.column(column.name) is None]
     return replace(
         there,
         columns=(*kept, *added),
         references=_join_references(there, needed),
         indexes=_join_indexes(there, needed),
-        copies=tuple(dict.fromkeys((*there.copies, *copies))),
+        copies=(*_join_copies(there.copies, needed), *copies),
         last=needed.last,
         entity=needed.entity,
     )
 
 
-def _join_column(there: BaseColumn, needed: BaseTable, key: tuple[str, ...], paired: set[str]) -> BaseColumn:
+def _join_column(
+    there: BaseColumn, needed: BaseTable, key: tuple[str, ...], paired: set[str], in_step: set[str]
+) -> BaseColumn:
     wanted = needed.column(there.name)
     if there.name in key:
         return there if wanted is None else replace(there, last=wanted.last, limit=there.limit.joined(wanted.limit))
@@ -95,8 +100,22 @@ def _join_column(there: BaseColumn, needed: BaseTable, key: tuple[str, ...], pai
         return replace(there, nullable=True, default=None)  # the trigger takes every value for one that was written
     if wanted is None:
         return replace(there, nullable=True)
+    default = there.default
+    if there.nullable and default is None and there.name not in in_step:
+        default = _required_default(wanted)  # for rows of versions that don't show the column
     nullable = there.nullable or wanted.nullable
-    return replace(there, nullable=nullable, limit=there.limit.joined(wanted.limit), last=wanted.last)
+    return replace(there, nullable=nullable, default=default, limit=there.limit.joined(wanted.limit), last=wanted.last)
+
+
+def _required_default(column: BaseColumn | None) -> str | None:
+    return column.default if column and not column.nullable else None
+
+
+def _join_copies(there: tuple[Copy, ...], needed: BaseTable) -> tuple[Copy, ...]:
+    return tuple(
+        replace(copy, target_default=copy.target_default or _required_default(needed.column(copy.target)))
+        for copy in there
+    )
 
 
 def _added(column: BaseColumn, copies: tuple[Copy, ...]) -> BaseColumn:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lowcode_kernel.schema import Limit
 
 # up, down: SQL over {}. None: the old column stays empty for rows that the new version writes.
 _TO_BIGINT = "CASE WHEN abs({0}) < 9223372036854775807 THEN round({0})::bigint END"
@@ -22,14 +26,27 @@ _NUMERIC = re.compile(r"numeric(?:\((\d+), (\d+)\))?")
 _BIGINT_DIGITS = 19
 
 
-def conversion(old: str, new: str) -> tuple[str, str | None] | None:
-    """Return the expressions that turn a value of one type into another and back, or None where values may not fit."""
+_LONGEST_TEXT = {"bigint": 20, "boolean": 5, "uuid": 36, "date": 13}
+
+
+def conversion(old: str, new: str, limit: Limit) -> tuple[str, str | None] | None:
+    """Return the expressions that turn a value of one type into another (of a limit) and back, or None where values
+    may not fit.
+    """
+    if not _fits(old, limit):
+        return None
     family = ("numeric" if old.startswith("numeric") else old, "numeric" if new.startswith("numeric") else new)
     if family == ("numeric", "numeric"):
         return _between_decimals(old, new)
     if family == ("bigint", "numeric") and not _holds(new, _BIGINT_DIGITS, 0):
         return None
     return _CONVERSIONS.get(family)
+
+
+def _fits(old: str, limit: Limit) -> bool:
+    if limit.choices or limit.email:
+        return False
+    return limit.length is None or _LONGEST_TEXT.get(old, limit.length + 1) <= limit.length
 
 
 def _between_decimals(old: str, new: str) -> tuple[str, str | None] | None:

@@ -1,4 +1,7 @@
-"""Statements that change a database, each with what it locks and what it risks. Names in and out are physical unless said otherwise."""
+"""Statements that change a database, each with what it locks and what it risks.
+
+Names in and out are physical unless said otherwise.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +68,10 @@ def system_tables(app: str) -> tuple[Change, ...]:
 
 
 def create_table(app: str, table: BaseTable) -> tuple[Change, ...]:
-    """Return what creates a table with its key, checks and indexes. Its references come later, when all tables are there."""
+    """Return what creates a table with its key, checks and indexes.
+
+    Its references come later, when all tables are there.
+    """
     lines = [_column_text(table.name, column) for column in table.columns]
     lines.append(f"CONSTRAINT {identifier(named(table.name, 'pkey'))} PRIMARY KEY ({identifiers(table.key)})")
     created = _expand(
@@ -100,13 +106,17 @@ def drop_not_null(app: str, table: BaseTable, column: BaseColumn, why: str) -> C
     )
 
 
-def drop_default(app: str, table: BaseTable, column: BaseColumn) -> Change:
-    """Return what takes the default from a column that a trigger fills; the views of versions that show it have defaults of their own."""
+def change_default(app: str, table: BaseTable, column: BaseColumn) -> Change:
+    """Return what gives a default to rows of versions that don't write the column, or takes it from a column that a
+    trigger fills.
+    """
+    action = f"SET DEFAULT {column.default}" if column.default is not None else "DROP DEFAULT"
     return Change(
-        sql=f"ALTER TABLE {qualified(app, table.name)}\nALTER COLUMN {identifier(column.name)} DROP DEFAULT",
+        sql=f"ALTER TABLE {qualified(app, table.name)}\nALTER COLUMN {identifier(column.name)} {action}",
         kind="expand",
         table=table.name,
-        summary=f"{table.entity}.{column.last}: its default stays in the views",
+        summary=f"{table.entity}.{column.last}: its default"
+        + ("" if column.default is not None else " stays in the views"),
         lock="access exclusive",
     )
 
@@ -178,7 +188,10 @@ def _create_index(app: str, table: str, index: Index) -> Change:
 
 
 def add_index(app: str, table: BaseTable, index: Index) -> tuple[Change, ...]:
-    """Return what builds an index beside reads and writes. A build that broke leaves a husk of the name, which goes first."""
+    """Return what builds an index beside reads and writes.
+
+    A build that broke leaves a husk of the name, which goes first.
+    """
     columns = ", ".join(index.columns)
     fails = f"fails where two rows have the same {columns}; from then on the old release can't write such rows either"
     sql = f"CREATE {'UNIQUE ' * index.unique}INDEX CONCURRENTLY {identifier(index_name(table.name, index))}"
@@ -217,7 +230,8 @@ def keep_in_step(app: str, table: BaseTable) -> tuple[Change, ...]:
         f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $body$\n"
         f"BEGIN\n{body}\n  RETURN NEW;\nEND\n$body$"
     )
-    trigger = f"CREATE OR REPLACE TRIGGER {identifier(name)}\nBEFORE INSERT OR UPDATE ON {target}\nFOR EACH ROW EXECUTE FUNCTION {function}()"
+    when = f"BEFORE INSERT OR UPDATE ON {target}\nFOR EACH ROW EXECUTE FUNCTION {function}()"
+    trigger = f"CREATE OR REPLACE TRIGGER {identifier(name)}\n{when}"
     pairs = ", ".join(f"{copy.source} and {copy.target}" for copy in table.copies)
     return (
         _expand(sql, table.name, f"{table.entity}: keep {pairs} in step"),
@@ -232,7 +246,10 @@ def keep_in_step(app: str, table: BaseTable) -> tuple[Change, ...]:
 
 
 def _in_step(copy: Copy) -> str:
-    """Fill in one direction. A row that only takes the converted value (as when all rows are filled) keeps its old one."""
+    """Fill in one direction.
+
+    A row that only takes the converted value (as when all rows are filled) keeps its old one.
+    """
     old, new = f"NEW.{identifier(copy.source)}", f"NEW.{identifier(copy.target)}"
     converted = copy.up.format(old)
     down = copy.down.format(new) if copy.down else "NULL"
@@ -241,8 +258,12 @@ def _in_step(copy: Copy) -> str:
         f"    {old} := {down};\n"
         f"  ELSIF {old} IS DISTINCT FROM OLD.{identifier(copy.source)} THEN\n"
         f"    {new} := {converted};\n"
-        f"  END IF;"
+        f"  END IF;" + _fallback(old, copy.source_default) + _fallback(new, copy.target_default)
     )
+
+
+def _fallback(column: str, default: str | None) -> str:
+    return f"\n  {column} := coalesce({column}, {default});" if default else ""
 
 
 def fill(app: str, table: BaseTable, column: BaseColumn, value: str, where: str = "") -> Change:
@@ -261,9 +282,13 @@ def fill(app: str, table: BaseTable, column: BaseColumn, value: str, where: str 
 
 
 def create_views(schema: Schema) -> tuple[Change, ...]:
-    """Return the schema of views of a version: one per table with exactly its logical names, and the built-in `user`."""
+    """Return the schema of views of a version:
+
+    one per table with exactly its logical names, and the built-in `user`.
+    """
     views = identifier(schema.views)
-    user = f'CREATE OR REPLACE VIEW {views}."user" AS\nSELECT id, email, name, active\nFROM {qualified(schema.application, "app_user")}'
+    users = qualified(schema.application, "app_user")
+    user = f'CREATE OR REPLACE VIEW {views}."user" AS\nSELECT id, email, name, active\nFROM {users}'
     created = [change for table in schema.tables for change in _create_view(schema, table)]
     return (
         _view(f"CREATE SCHEMA IF NOT EXISTS {views}", schema.views, "the views of this version"),

@@ -17,7 +17,8 @@ VOLATILE = frozenset({"gen_random_uuid()"})
 
 
 def default_sql(text: str | None, type_sql: str) -> str | None:
-    """Return the SQL expression of a default written in Python, or None where only the application can give it (`user`, a call of its own).
+    """Return the SQL expression of a default written in Python, or None where only the application can give it
+    (`user`, a call of its own).
 
     >>> default_sql("date(2013, 1, 1)", "date")
     "'2013-01-01'::date"

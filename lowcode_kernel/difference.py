@@ -1,7 +1,8 @@
 """What has to be done to a database that holds one base so that it holds another.
 
-Statements that only add come in three groups, in this order: in one transaction, tables, columns, references and then the views of the version; outside
-of it, one by one and safe to be run again, what reads or writes many rows (filling, validating, indexes).
+Statements that only add come in three groups, in this order: in one transaction, tables, columns, references and then
+the views of the version; outside of it, one by one and safe to be run again, what reads or writes many rows (filling,
+validating, indexes).
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 
 
 def difference(previous: Schema | None, current: Schema) -> tuple[Change, ...]:
-    """Return the statements that lead from one schema to the other: all that adds, or, where the base got smaller, all that removes."""
+    """Return the statements that lead from one schema to the other:
+
+    all that adds, or, where the base got smaller, all that removes.
+    """
     before = previous or Schema(application=current.application, tables=())
     if _smaller(before, current):
         return tuple(_removals(before, current))
@@ -71,7 +75,7 @@ def _altered_column(app: str, table: BaseTable, former: BaseColumn, column: Base
     if column.nullable and not former.nullable:
         yield ddl.drop_not_null(app, table, column, "may be empty from now on")
     if column.default != former.default:
-        yield ddl.drop_default(app, table, column)
+        yield ddl.change_default(app, table, column)
     if column.limit != former.limit and former.limit.sql(column.name):
         yield from ddl.widen_check(app, table, column)
 
@@ -100,7 +104,10 @@ def _altered_indexes(app: str, before: BaseTable, table: BaseTable) -> Iterator[
 
 
 def _fillings(before: Schema, current: Schema) -> Iterator[Change]:
-    """Fill what the new version requires and older rows may lack. It has a default then, else `evolve` reports a problem."""
+    """Fill what the new version requires and older rows may lack.
+
+    It has a default then, else `evolve` reports a problem.
+    """
     former = {table.base: {c.base: c for c in table.columns} for table in before.tables}
     for table in current.tables:
         base, there = current.base_table(table.base), before.base_table(table.base)

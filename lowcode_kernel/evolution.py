@@ -1,7 +1,7 @@
 """From the database that is there to the one a new version wants, without taking anything from the versions that serve.
 
-`evolve` decides which base table and column stands behind each name of the new version, `difference` says what has to be done for it, and `contracted`
-what remains once only some versions are kept. Pure: records in, records out.
+`evolve` decides which base table and column stands behind each name of the new version, `difference` says what has to
+be done for it, and `contracted` what remains once only some versions are kept. Pure: records in, records out.
 """
 
 from __future__ import annotations
@@ -26,10 +26,12 @@ Evolution = tuple[Schema, "tuple[Change, ...]", "tuple[Problem, ...]"]
 
 
 def evolve(previous: Schema | None, desired: Schema) -> Evolution:
-    """Return the desired schema with its physical names and base, the changes that lead to it, and what stands in the way.
+    """Return the desired schema with its physical names and base, the changes that lead to it, and what stands in the
+    way.
 
-    `previous` is the schema that was deployed last, as an earlier `evolve` gave it; None for a database that is not there yet. Changes only add: every
-    version deployed before goes on reading and writing through its views. Where nothing changes, `previous` itself comes back.
+    `previous` is the schema that was deployed last, as an earlier `evolve` gave it; None for a database that is not
+    there yet. Changes only add: every version deployed before goes on reading and writing through its views. Where
+    nothing changes, `previous` itself comes back.
     """
     resolution = _Resolution(previous=previous or Schema(application=desired.application, tables=()))
     named = replace(desired, tables=_resolved_tables(desired, resolution))
@@ -41,7 +43,10 @@ def evolve(previous: Schema | None, desired: Schema) -> Evolution:
 
 
 def contracted(kept: tuple[Schema, ...]) -> Schema:
-    """Return the last of the kept schemas with a base that holds only what one of them shows. Their order is that of deployment."""
+    """Return the last of the kept schemas with a base that holds only what one of them shows.
+
+    Their order is that of deployment.
+    """
     last = kept[-1]
     shown = [table for schema in kept for table in schema.tables]
     base = tuple(_narrowed(table, shown) for table in last.base if any(t.base == table.name for t in shown))
@@ -50,7 +55,10 @@ def contracted(kept: tuple[Schema, ...]) -> Schema:
 
 
 def contraction(kept: tuple[Schema, ...]) -> tuple[Change, ...]:
-    """Return what takes from the database all that no kept version shows. Rows and values are put aside in schema `<app>_removed`."""
+    """Return what takes from the database all that no kept version shows.
+
+    Rows and values are put aside in schema `<app>_removed`.
+    """
     return difference(kept[-1], contracted(kept))
 
 
@@ -168,7 +176,10 @@ def _match_columns(table: Table, former: Table) -> dict[str, Column | None]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Place:
-    """Where a column is resolved: its table, the base table behind, the former table, and the physical names that are taken."""
+    """Where a column is resolved:
+
+    its table, the base table behind, the former table, and the physical names that are taken.
+    """
 
     table: Table
     base: BaseTable
@@ -236,13 +247,12 @@ def _check_tightened(column: Column, match: Column, place: _Place) -> None:
 def _retyped(column: Column, match: Column, place: _Place) -> Column:
     physical = _free(column.name, place.used)
     plain = place.target(column) is None and place.former_target(match.base) is None
-    found = conversion(match.type, column.type) if plain else None
+    found = conversion(match.type, column.type, column.limit) if plain else None
     if found:
-        copy = Copy(source=match.base, target=physical, up=found[0], down=found[1])
-        place.resolution.copies.append((place.base.name, copy))
+        place.resolution.copies.append((place.base.name, _copy(column, match, physical, found, place.base)))
         return replace(column, physical=physical)
-    fact = f"changes from {_words(match.type, place.former_target(match.base))} to {_words(column.type, place.target(column))}"
-    fact += ", and the values that are there can't be converted by themselves"
+    before, after = _words(match.type, place.former_target(match.base)), _words(column.type, place.target(column))
+    fact = f"changes from {before} to {after}, and the values that are there can't be converted by themselves"
     required = not column.nullable and column.default is None
     hint = (
         "add an attribute of another name and fill it in a job"
@@ -251,6 +261,18 @@ def _retyped(column: Column, match: Column, place: _Place) -> Column:
     )
     place.resolution.report(place.table, column.name, fact, hint, "error" if required else "warning")
     return replace(column, physical=physical)
+
+
+def _copy(column: Column, match: Column, physical: str, found: tuple[str, str | None], base: BaseTable) -> Copy:
+    source = base.column(match.base)
+    return Copy(
+        source=match.base,
+        target=physical,
+        up=found[0],
+        down=found[1],
+        source_default=source.default if source and not source.nullable else None,
+        target_default=column.default if not column.nullable else None,
+    )
 
 
 def _words(type_sql: str, target: str | None) -> str:

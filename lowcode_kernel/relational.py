@@ -49,13 +49,17 @@ def table_name(entity: str) -> str:
 def column_type(type: Type, app: Application) -> str:  # noqa: A002 - the field's own word
     """Return the PostgreSQL type of a value: of a reference, that of the key it holds.
 
-    Raises: LowcodeError where the entity isn't there, has a key of several attributes, or a key that leads back to itself.
+    Raises: LowcodeError where the entity isn't there, has a key of several attributes, or a key that leads back to
+    itself.
     """
     return _column_type(type, app, ())
 
 
 def schema_of(app: Application) -> Schema:
-    """Return the tables that the application's entities ask for, sorted by name. Logical names only: `evolution.evolve` adds the physical ones."""
+    """Return the tables that the application's entities ask for, sorted by name.
+
+    Logical names only: `evolution.evolve` adds the physical ones.
+    """
     tables = [table for entity in app.entities.values() for table in _tables(entity, app)]
     return Schema(application=app.name, tables=tuple(sorted(tables, key=lambda table: table.name)))
 

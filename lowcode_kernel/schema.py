@@ -1,11 +1,14 @@
-"""The shape of an application's database: logical names, the physical ones behind them, and the changes between two shapes.
+"""The shape of an application's database: logical names, the physical ones behind them, and the changes between two
+shapes.
 
-Every version of the shape is served by a schema of views that show its logical names (`Schema.views`), over base tables that only ever gain columns
-until an explicit contraction. That is what lets an old and a new release serve side by side, and what makes a rename cost nothing: the view of the new
-version names the old column anew. The method is that of expand and contract (Sadalage and Ambler, Refactoring Databases, 2006).
+Every version of the shape is served by a schema of views that show its logical names (`Schema.views`), over base
+tables that only ever gain columns until an explicit contraction. That is what lets an old and a new release serve
+side by side, and what makes a rename cost nothing: the view of the new version names the old column anew. The method
+is that of expand and contract (Sadalage and Ambler, Refactoring Databases, 2006).
 
-`Table` and `Column` are what one version sees; `BaseTable` and `BaseColumn` are what the database holds for all versions that were ever deployed. A
-schema fresh from a model (`relational.schema_of`) has no base yet; `evolution.evolve` gives it one.
+`Table` and `Column` are what one version sees; `BaseTable` and `BaseColumn` are what the database holds for all
+versions that were ever deployed. A schema fresh from a model (`relational.schema_of`) has no base yet;
+`evolution.evolve` gives it one.
 """
 
 from __future__ import annotations
@@ -23,7 +26,10 @@ OnDelete = Literal["restrict", "cascade", "set null"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """What a text column may hold besides its type: at most `length` characters, one of `choices`, the form of an e-mail address."""
+    """What a text column may hold besides its type:
+
+    at most `length` characters, one of `choices`, the form of an e-mail address.
+    """
 
     length: int | None = None
     choices: tuple[str, ...] = ()
@@ -54,7 +60,8 @@ ANYTHING = Limit()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A column of one version: its logical name, PostgreSQL type and SQL default. `physical` is the base table's name for it ("": the same).
+    """A column of one version: its logical name, PostgreSQL type and SQL default. `physical` is the base table's name
+    for it ("": the same).
 
     `identity` marks the implied key; `was` is the attribute's former name.
     """
@@ -81,7 +88,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """A foreign key: `columns` of this table point at `target_columns` of table `target`. Names are logical in a Table, physical in a BaseTable."""
+    """A foreign key: `columns` of this table point at `target_columns` of table `target`.
+
+    Names are logical in a Table, physical in a BaseTable.
+    """
 
     columns: tuple[str, ...]
     target: str
@@ -99,7 +109,10 @@ class Index:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A table as one version sees it, which is the view that shows it. `entity` is the name of the entity that it comes from."""
+    """A table as one version sees it, which is the view that shows it.
+
+    `entity` is the name of the entity that it comes from.
+    """
 
     name: str
     entity: str
@@ -129,7 +142,10 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaseColumn:
-    """A column that the database holds, for whichever versions show it. `last` is the logical name under which it was last shown."""
+    """A column that the database holds, for whichever versions show it.
+
+    `last` is the logical name under which it was last shown.
+    """
 
     name: str
     type: str
@@ -144,18 +160,24 @@ class BaseColumn:
 class Copy:
     """Two columns of one meaning and two types, which a trigger keeps in step while versions with either of them serve.
 
-    `up` and `down` are SQL expressions over `{}`; without a `down`, the old column stays empty for new rows.
+    `up` and `down` are SQL expressions over `{0}`; without a `down`, the old column stays empty for new rows. The
+    defaults are for rows of versions that have neither column, where a value is required.
     """
 
     source: str
     target: str
     up: str
     down: str | None = None
+    source_default: str | None = None
+    target_default: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaseTable:
-    """A table that the database holds. `last` is the logical name under which it was last shown, `entity` the entity's. All other names are physical."""
+    """A table that the database holds.
+
+    `last` is the logical name under which it was last shown, `entity` the entity's. All other names are physical.
+    """
 
     name: str
     entity: str
@@ -175,8 +197,9 @@ class BaseTable:
 class Schema:
     """The tables of an application. `application` names the base schema, `views` the schema of views of this version.
 
-    `base` is what the database holds once this version is deployed. `known` are the schemas of views there by then, each with a digest of what its views
-    show; `edition` tells two versions apart that look the same but show other base columns. `revision` is the id of the upgrade script that leads here.
+    `base` is what the database holds once this version is deployed. `known` are the schemas of views there by then,
+    each with a digest of what its views show; `edition` tells two versions apart that look the same but show other
+    base columns. `revision` is the id of the upgrade script that leads here.
     """
 
     application: str
@@ -222,8 +245,8 @@ class Schema:
 class Change:
     """One statement of an upgrade, with what it locks and what it risks.
 
-    `concurrent` statements run outside of the transaction, and may be run again. `risk` says in words what data is lost or what may fail ("" if nothing);
-    `rewrites` is True where PostgreSQL rewrites or scans the whole table.
+    `concurrent` statements run outside of the transaction, and may be run again. `risk` says in words what data is
+    lost or what may fail ("" if nothing); `rewrites` is True where PostgreSQL rewrites or scans the whole table.
     """
 
     sql: str

@@ -66,13 +66,13 @@ class Workbench:
 
         return self.bundle(schema_history(environment, self.application.name), optimized=optimized)
 
-    def environment(self, name: str, *, start: bool = True) -> Environment:
-        """Return an environment by name. `dev` is started where it is not running; with `start=False` it is an error."""
-        from lowcode_kernel.farm.development import development, start_development
+    def environment(self, name: str) -> Environment:
+        """Return an environment by name. `dev` is started where it is not running."""
+        from lowcode_kernel.farm.development import start_development
         from lowcode_kernel.farm.environments import load_environment
 
         if name == "dev":
-            return start_development(self.home / "dev") if start else development(self.home / "dev")
+            return start_development(self.home)
         return load_environment(self.folder / "farm.toml", name, self.home)
 
     @contextmanager

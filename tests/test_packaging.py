@@ -18,6 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("lowcode_kernel", "magics", "widgets", "generators", "farm")
 UV = Path(sys.executable).parent / "uv"
+EXTENSION = ROOT / "magics" / "labextension"
 KERNEL_FILES = {"kernel.json", "logo-svg.svg", "logo-64x64.png"}
 
 
@@ -103,6 +104,14 @@ def test_jupyter_finds_the_kernel_of_the_wheel(installed: Path) -> None:
     assert {path.name for path in folder.iterdir()} >= KERNEL_FILES
     specification = json.loads((folder / "kernel.json").read_text())
     assert specification["argv"][:3] == ["python", "-m", "lowcode_kernel.kernel"]
+
+
+def test_jupyterlab_finds_the_extension_of_the_wheel(installed: Path) -> None:
+    folder = installed / "share" / "jupyter" / "labextensions" / "lowcode-kernel"
+    entry = json.loads((folder / "package.json").read_text())["jupyterlab"]["_build"]["load"]
+    assert (folder / entry).is_file()
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert found == {path.relative_to(EXTENSION).as_posix() for path in EXTENSION.rglob("*") if path.is_file()}
 
 
 def test_every_module_of_the_wheel_can_be_imported(installed: Path, contents: set[str]) -> None:

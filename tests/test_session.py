@@ -17,7 +17,10 @@ CELLS = ["%app shop", "x = 1", "%%entity Order\nnumber: Text", "%%query orders()
 
 def _notebook(folder: Path, cells: list[str]) -> Path:
     path = folder / "shop.ipynb"
-    document = {"nbformat": 4, "cells": [{"cell_type": "code", "id": f"c{number}", "source": text} for number, text in enumerate(cells)]}
+    document = {
+        "nbformat": 4,
+        "cells": [{"cell_type": "code", "id": f"c{number}", "source": text} for number, text in enumerate(cells)],
+    }
     path.write_text(json.dumps(document))
     return path
 
@@ -54,7 +57,12 @@ def test_the_order_of_cells_does_not_matter() -> None:
 
 
 def test_a_later_cell_may_replace_an_earlier_one() -> None:
-    model = assemble([read_cell(text, Place(cell=n)) for n, text in enumerate([*CELLS, "%%entity Order --replace\nnumber: Integer"], 1)])
+    model = assemble(
+        [
+            read_cell(text, Place(cell=n))
+            for n, text in enumerate([*CELLS, "%%entity Order --replace\nnumber: Integer"], 1)
+        ]
+    )
     assert model.problems == ()
     assert model.application.entities["Order"].attributes[0].type.name == "Integer"
 

@@ -1,8 +1,10 @@
-"""A farm for tests: a PostgreSQL of its own, and two hosts whose services are plain processes, found again by whoever comes next.
+"""A farm for tests: a PostgreSQL of its own, and two hosts whose services are plain processes, found again by whoever
+comes next.
 
     python -m tests.tiny_farm FOLDER SOCKETS NUMBER NOTE STEP STATE
 
-deploys, and kills itself with SIGKILL when the named step is reported in the named state: a controller that crashes there.
+deploys, and kills itself with SIGKILL when the named step is reported in the named state: a controller that crashes
+there.
 """
 
 from __future__ import annotations
@@ -37,7 +39,9 @@ MINUTE = timedelta(minutes=1)
 
 
 class ProcessHost:
-    """The smallest host: files in a folder, a service is a process whose number is in a file. `lost` cuts the connection to it."""
+    """The smallest host: files in a folder, a service is a process whose number is in a file. `lost` cuts the
+    connection to it.
+    """
 
     def __init__(self, name: str, root: Path) -> None:
         self.name = name
@@ -119,6 +123,11 @@ class ProcessHost:
         files = [file for file in self.services.glob(f"{prefix}*") if file.suffix != ".log"]
         return {file.name: "running" if self._runs(file) else "failed" for file in files}
 
+    def log(self, name: str, *, lines: int = 50) -> str:
+        self._reach()
+        file = self.services / f"{name}.log"
+        return "\n".join(file.read_text(errors="replace").splitlines()[-lines:]) if file.exists() else ""
+
     def get(self, socket, path, *, timeout=MINUTE) -> tuple[int, bytes]:
         self._reach()
         return get(str(socket), path, timeout.total_seconds())
@@ -143,6 +152,8 @@ class Farm:
             host.lost = False
             for name in host.status():
                 host.stop(name)
+            for process in host.started.values():  # some were stopped by another controller
+                process.wait()
 
 
 def open_farm(folder: Path, sockets: Path) -> Farm:

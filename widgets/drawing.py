@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import TYPE_CHECKING
 
-from lowcode_kernel.widgets.layers import NODE_HEIGHT, place_nodes, width_of
+from lowcode_kernel.widgets.layers import LONGEST, NODE_HEIGHT, place_nodes, width_of
 from lowcode_kernel.widgets.markup import Markup, joined, tag
 from lowcode_kernel.widgets.palette import LINE, colour_of, counted, order_of
 
@@ -14,10 +14,9 @@ if TYPE_CHECKING:
     from lowcode_kernel.widgets.records import GraphView, NodeView
 
 _MARGIN = 16.0
-_LABEL = 34  # characters; the rest is told by the tooltip
 
 
-def shortened(label: str, most: int = _LABEL) -> str:
+def shortened(label: str, most: int = LONGEST) -> str:
     """Return a label that fits its node."""
     return label if len(label) <= most else f"{label[: most - 1]}…"
 

@@ -99,7 +99,7 @@ _CURVES: dict[str, object] = {
     "arrow-scale": 0.75,
 }
 _STRAIGHT: dict[str, object] = {"curve-style": "haystack", "haystack-radius": 0}
-_DIM: dict[str, object] = {"opacity": 0.16}
+_DIM: dict[str, object] = {"opacity": 0.22}
 _PICKED: dict[str, object] = {
     "opacity": 1,
     "border-width": 3,

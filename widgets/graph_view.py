@@ -182,6 +182,7 @@ def _canvas(
     canvas.on(
         "node", "click", lambda event: clicked(str(event["data"]["id"]))
     )  # before display: later handlers are not heard
+    widths = {node.id: width_of(node.label) for node in graph.nodes}
     edges = [
         edge
         for edge in graph.edges
@@ -203,23 +204,34 @@ def _canvas(
             ]
         )
         canvas.graph.add_edges(
-            [Edge(data=_edge(edge, number, positions), classes=" directed ") for number, edge in enumerate(edges)],
+            [
+                Edge(data=_edge(edge, number, positions, widths), classes=" directed ")
+                for number, edge in enumerate(edges)
+            ],
             directed=True,
         )
     return canvas
 
 
-def _edge(edge: EdgeView, number: int, positions: dict[str, Position]) -> dict[str, object]:
-    """Return an edge's values: it leaves a node at the side that faces the other, and its two control points make it
-    level at both ends.
-    """
-    (x1, y1), (x2, y2) = positions[edge.source], positions[edge.target]
-    dx, dy = x2 - x1, y2 - y1
-    square = max(dx * dx + dy * dy, 1.0)
-    weights = [round(part * dx * dx / square + (dy * dy / square if part > 0.5 else 0), 4) for part in (0.4, 0.6)]
-    bend = round(0.4 * dx * dy / square**0.5, 1)
-    start, end = ("90deg", "270deg") if dx >= 0 else ("270deg", "90deg")
+def _edge(edge: EdgeView, number: int, positions: dict[str, Position], widths: dict[str, float]) -> dict[str, object]:
+    """Return an edge's values: it leaves a node at the side that faces the other, and is level at both ends."""
+    one, other = positions[edge.source], positions[edge.target]
+    side = 1 if other[0] >= one[0] else -1
+    start = one[0] + side * widths[edge.source] / 2
+    end = other[0] - side * widths[edge.target] / 2
+    points = [(start + (end - start) * 0.42, one[1]), (end - (end - start) * 0.42, other[1])]
+    bends = [_bend(one, other, point) for point in points]
+    sides = ("90deg", "270deg") if side > 0 else ("270deg", "90deg")
     return {
         "id": f"e{number}", "source": edge.source, "target": edge.target, "label": edge.label,
-        "weights": weights, "distances": [bend, -bend], "start": start, "end": end,
+        "start": sides[0], "end": sides[1],
+        "weights": [weight for weight, _ in bends], "distances": [distance for _, distance in bends],
     }  # fmt: skip
+
+
+def _bend(one: Position, other: Position, point: Position) -> tuple[float, float]:
+    """Return a control point as Cytoscape wants it: how far along the line between two nodes, how far off it."""
+    dx, dy = other[0] - one[0], other[1] - one[1]
+    length = max((dx * dx + dy * dy) ** 0.5, 1.0)
+    px, py = point[0] - one[0], point[1] - one[1]
+    return round((px * dx + py * dy) / length**2, 4), round((py * dx - px * dy) / length, 1)

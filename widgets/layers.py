@@ -19,18 +19,21 @@ if TYPE_CHECKING:
 Position = tuple[float, float]
 
 NODE_HEIGHT = 30.0
-_ROW = 46.0
-_GAP = 90.0  # between two layers
+LONGEST = 26  # characters of a label that are shown
+_ROW = 46.0  # the least between the middles of two rows
+_GAP = 66.0  # between two layers
 _FOLD = 26.0  # between two columns of one layer
 _CHARACTER = (
     7.4  # the mean width of a letter at 13 px; measured in Chromium with DejaVu Sans, the widest of the usual fonts
 )
 _SWEEPS = 6
+_SHAPE = 1.75  # width to height of the panel
+_MOST_STRETCH = 1.7
 
 
 def width_of(label: str) -> float:
     """Return the width of a node with this label, in the units of the layout (pixels at zoom 1)."""
-    return max(60.0, min(len(label), 34) * _CHARACTER + 22.0)
+    return max(60.0, min(len(label), LONGEST) * _CHARACTER + 22.0)
 
 
 def place_nodes(graph: GraphView) -> dict[str, Position]:
@@ -39,7 +42,7 @@ def place_nodes(graph: GraphView) -> dict[str, Position]:
     connected = {end for source, targets in uses.items() for end in (source, *targets)}
     layers = _layers(graph, uses, connected)
     _order_within(layers, uses)
-    positions, height = _columns(layers, {node.id: width_of(node.label) for node in graph.nodes})
+    positions, height = _stretched(*_columns(layers, {node.id: width_of(node.label) for node in graph.nodes}))
     positions.update(_rows_below(graph, connected, height))
     return positions
 
@@ -126,6 +129,13 @@ def _columns(layers: list[list[str]], widths: dict[str, float]) -> tuple[dict[st
             left += wide + _FOLD
         left += _GAP - _FOLD
     return positions, height
+
+
+def _stretched(positions: dict[str, Position], height: float) -> tuple[dict[str, Position], float]:
+    """Spread the rows of a flat graph over the height that the panel has: edges are easier to follow."""
+    wide = max((x for x, _ in positions.values()), default=0.0)
+    factor = min(max(wide / _SHAPE / max(height, 1.0), 1.0), _MOST_STRETCH)
+    return {id_: (x, y * factor) for id_, (x, y) in positions.items()}, height * factor
 
 
 def _rows_below(graph: GraphView, connected: set[str], height: float) -> dict[str, Position]:

@@ -152,12 +152,16 @@ def _operations(operations: Iterable[Operation]) -> Markup:
         (
             tag("b", o.name),
             tag("code", f"{o.method} {o.path}"),
-            tag("code", _parameters(o.parameters)),
-            tag("code", str(o.returns or "")),
+            _code(_parameters(o.parameters)),
+            _code(str(o.returns or "")),
         )
         for o in operations
     ]
     return rows_html(("operation", "request", "parameters", "returns"), rows)
+
+
+def _code(text: str) -> Markup:
+    return tag("code", text) if text else Markup()
 
 
 def _used(title: str, ids: Sequence[str]) -> Markup:

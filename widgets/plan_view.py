@@ -104,11 +104,9 @@ def _steps(plan: Plan) -> list[Markup]:
         return []
     before = _grouped([step for step in plan.steps if step.before_decision])
     after = _grouped([step for step in plan.steps if not step.before_decision])
-    parts = [_section("Steps"), rows_html((), before)]
-    if after:
-        line = "From here on it is rolled forward; a fault before this point cancels, and the old version serves on."
-        parts += [tag("p", line, class_="lowcode-quiet", style="margin:6px 0"), rows_html((), after)]
-    return parts
+    line = "From here on it is rolled forward. A fault before this point cancels it, and the old version serves on."
+    point = [(tag("span", line, class_="lowcode-quiet"),)] if before and after else []
+    return [_section("Steps"), rows_html((), [*before, *point, *after])]
 
 
 def _grouped(steps: Sequence[Step]) -> list[tuple[object, ...]]:
@@ -135,9 +133,8 @@ def _section(title: str) -> Markup:
 
 def plan_text(plan: Plan) -> str:
     """Return the plan as lines."""
-    lines = [
-        f"Plan: {plan.application} to {plan.environment}, {plan.previous or 'nothing'} -> {plan.version}, on {', '.join(plan.hosts)}"
-    ]
+    versions = f"{plan.previous or 'nothing'} -> {plan.version}"
+    lines = [f"Plan: {plan.application} to {plan.environment}, {versions}, on {', '.join(plan.hosts)}"]
     lines += [f"problem: {problem}" for problem in plan.problems]
     lines += [f"notice: {notice}" for notice in plan.notices]
     lines += [_change_text(change, plan.rows.get(change.table)) for change in plan.changes]

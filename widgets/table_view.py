@@ -63,10 +63,14 @@ def table_html(table: TableView, cells: Mapping[str, Cell] | None = None) -> Mar
 
 
 def rows_html(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Markup:
-    """Return a small table of cells that may be Markup."""
+    """Return a small table of cells that may be Markup. A row of one cell goes over the whole width."""
     head = [tag("thead", tag("tr", *(tag("th", heading) for heading in headings)))] if any(headings) else []
-    body = tag("tbody", *(tag("tr", *(tag("td", cell) for cell in row)) for row in rows))
+    body = tag("tbody", *(tag("tr", *(tag("td", cell, colspan=_span(row)) for cell in row)) for row in rows))
     return tag("div", tag("table", *head, body), class_="lowcode-scroll")
+
+
+def _span(row: Sequence[object]) -> str | None:
+    return "100" if len(row) == 1 else None
 
 
 def element_cell(value: object, place: str = "") -> Markup:

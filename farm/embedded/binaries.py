@@ -46,7 +46,9 @@ def service_account() -> Account | None:
         entry = pwd.getpwnam("nobody")
     except KeyError:
         raise LowcodeError.of(
-            "PostgreSQL does not run as root, and there is no user nobody to run it as", "run as an ordinary user", code="LK642"
+            "PostgreSQL does not run as root, and there is no user nobody to run it as",
+            "run as an ordinary user",
+            code="LK642",
         ) from None
     return Account(name=entry.pw_name, user=entry.pw_uid, group=entry.pw_gid)
 
@@ -75,11 +77,14 @@ def wheel_program(distribution: str, name: str) -> Path:
 
 
 def _missing(distribution: str) -> LowcodeError:
-    return LowcodeError.of(f"the package {distribution} is not installed here", f"uv pip install {distribution}", code="LK643")
+    return LowcodeError.of(
+        f"the package {distribution} is not installed here", f"uv pip install {distribution}", code="LK643"
+    )
 
 
 def postgres_programs(account: Account | None) -> Path:
-    """Return the folder of initdb, postgres and pg_isready, which `account` can reach: the wheel's own, or a copy of it made once.
+    """Return the folder of initdb, postgres and pg_isready, which `account` can reach: the wheel's own, or a copy of
+    it made once.
 
     The package itself is not imported: that would bring its wrappers.
     """
@@ -127,7 +132,9 @@ def _take_place(draft: Path, home: Path) -> None:
 
 
 def _copy_readable(source: Path, target: Path) -> None:
-    shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns("__pycache__", "*.a", "include", "doc"))
+    shutil.copytree(
+        source, target, symlinks=True, ignore=shutil.ignore_patterns("__pycache__", "*.a", "include", "doc")
+    )
     for path in (target, *target.rglob("*")):
         if not path.is_symlink():
             path.chmod(0o755 if path.is_dir() or path.stat().st_mode & stat.S_IXUSR else 0o644)

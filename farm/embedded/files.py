@@ -44,7 +44,9 @@ def sync_folder(folder: Path) -> None:
 
 
 def try_lock(path: Path) -> int | None:
-    """Lock a file; return its descriptor, which holds the lock until every copy of it is closed, or None where another process holds it."""
+    """Lock a file; return its descriptor, which holds the lock until every copy of it is closed, or None where
+    another process holds it.
+    """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -66,12 +68,16 @@ def is_locked(path: Path) -> bool:
 
 @contextmanager
 def hold_lock(path: Path, *, seconds: float, what: str) -> Iterator[None]:
-    """Hold the lock of a file; raises LowcodeError, naming `what` is under way, when another holds it for longer than `seconds`."""
+    """Hold the lock of a file; raises LowcodeError, naming `what` is under way, when another holds it for longer than
+    `seconds`.
+    """
     end = time.monotonic() + seconds
     while (descriptor := try_lock(path)) is None:
         if time.monotonic() > end:
             raise LowcodeError.of(
-                f"another process has been busy with {what} for {seconds:.0f} s", f"see who holds {path} (fuser {path})", code="LK640"
+                f"another process has been busy with {what} for {seconds:.0f} s",
+                f"see who holds {path} (fuser {path})",
+                code="LK640",
             )
         time.sleep(PAUSE)
     try:

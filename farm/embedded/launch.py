@@ -1,8 +1,8 @@
 """Become a service: what supervisord runs, as a script, in place of each command.
 
-It reads the service's definition (a file that only its owner can read, so that no secret is on a command line or in supervisord's configuration), gives up
-what the service must not have, asks to be signalled when supervisord dies, and executes the command. Standard library only: it runs with `-I -S`, which
-starts in 15 ms.
+It reads the service's definition (a file that only its owner can read, so that no secret is on a command line or in
+supervisord's configuration), gives up what the service must not have, asks to be signalled when supervisord dies, and
+executes the command. Standard library only: it runs with `-I -S`, which starts in 15 ms.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ def drop_privileges(user: int, group: int) -> None:
 
 
 def die_with_parent(number: int) -> None:
-    """Ask the kernel to send us signal `number` when supervisord dies. A change of user clears the request: so it comes after that."""
+    """Ask the kernel to send us signal `number` when supervisord dies. A change of user clears the request: so it
+    comes after that.
+    """
     if not sys.platform.startswith("linux"):
         return
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)

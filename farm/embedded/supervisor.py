@@ -1,7 +1,8 @@
 """One supervisord for everything of a development environment: the door to the package supervisor.
 
-It is controlled over XML-RPC through its Unix socket. A service is two files under `services/`: `<name>.json`, all of it, for `launch`; and `<name>.conf`,
-what supervisord must know, without paths or secrets of the user (its format would need escapes for both).
+It is controlled over XML-RPC through its Unix socket. A service is two files under `services/`: `<name>.json`, all of
+it, for `launch`; and `<name>.conf`, what supervisord must know, without paths or secrets of the user (its format
+would need escapes for both).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import signal
 import subprocess
 import sys
 import time
-import xmlrpc.client  # noqa: S411 - it talks to our own process through a socket that only we can open
+import xmlrpc.client
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from lowcode_kernel.farm.embedded.files import is_locked, try_lock, write_whole
 from lowcode_kernel.farm.unix_http import UnixConnection
+
 from lowcode_kernel.problems import LowcodeError
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 RPC_SECONDS = 15.0
 BOOT_SECONDS = 30.0
 GONE_SECONDS = 10.0
+NOT_WAITING = False
 
 BAD_NAME, NOT_RUNNING, ALREADY_STARTED, STILL_RUNNING, ALREADY_ADDED, CANT_REREAD = 10, 70, 60, 91, 90, 92
 
@@ -44,7 +47,19 @@ STATES: dict[str, ServiceState] = {
     "BACKOFF": "failed", "EXITED": "failed", "FATAL": "failed",
 }  # fmt: skip
 
-INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "UV_CACHE_DIR")
+INHERITED = (
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TMPDIR",
+    "LD_LIBRARY_PATH",
+    "SSL_CERT_FILE",
+    "UV_CACHE_DIR",
+)
 
 CONFIGURATION = """\
 [supervisord]
@@ -66,7 +81,8 @@ supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
 files = services/*.conf
 """
 
-# startsecs: a process that dies within a second is started again with growing pauses (else at once), and given up after startretries
+# startsecs: a process that dies within a second is started again with growing pauses (else at once), and given up
+# after startretries
 PROGRAM = """\
 [program:{name}]
 command = %(ENV_LOWCODE_LAUNCH)s services/{name}.json {digest}
@@ -86,7 +102,9 @@ priority = {priority}
 
 
 def base_environment() -> dict[str, str]:
-    """Return what every process on this machine gets: paths and locale. The notebook's own variables (PYTHONPATH, PG*, VIRTUAL_ENV) stay out."""
+    """Return what every process on this machine gets: paths and locale. The notebook's own variables (PYTHONPATH,
+    PG*, VIRTUAL_ENV) stay out.
+    """
     kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
     return kept | {"PATH": f"{Path(sys.executable).parent}:{kept.get('PATH', os.defpath)}"}
 
@@ -120,7 +138,9 @@ class Running:
 
 
 class _Transport(xmlrpc.client.Transport):
-    """XML-RPC through a Unix socket, one connection for each call: supervisord closes idle ones, and we have several processes."""
+    """XML-RPC through a Unix socket, one connection for each call: supervisord closes idle ones, and we have several
+    processes.
+    """
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -144,7 +164,9 @@ class Supervisor:
         return is_locked(self.folder / "supervisor.lock")
 
     def boot(self) -> None:
-        """Start supervisord; when this returns, it answers. Services that are defined are known to it, and stopped. The caller holds `start.lock`."""
+        """Start supervisord; when this returns, it answers. Services that are defined are known to it, and stopped.
+        The caller holds `start.lock`.
+        """
         for folder in ("logs", "services"):
             (self.folder / folder).mkdir(mode=0o700, exist_ok=True)
         write_whole(self.folder / "supervisord.conf", CONFIGURATION.encode())
@@ -163,8 +185,8 @@ class Supervisor:
         command = [sys.executable, "-P", "-m", "supervisor.supervisord", "-c", str(self.folder / "supervisord.conf")]
         try:
             done = subprocess.run(
-                command, cwd=self.folder, env=self._environment(), pass_fds=(lock,), umask=0o077, stdin=subprocess.DEVNULL,
-                capture_output=True, text=True, timeout=BOOT_SECONDS, check=False,
+                command, cwd=self.folder, env=self._environment(), pass_fds=(lock,), umask=0o077,
+                stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=BOOT_SECONDS, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             raise _did_not_start(self.folder, f"not ready after {BOOT_SECONDS:.0f} s") from None
@@ -223,7 +245,8 @@ class Supervisor:
         if path.exists() and path.read_bytes() == content:
             return False
         text = PROGRAM.format(
-            name=program.name, digest=sha256(content).hexdigest()[:12], stop_signal=program.stop_signal.removeprefix("SIG"),
+            name=program.name, digest=sha256(content).hexdigest()[:12],
+            stop_signal=program.stop_signal.removeprefix("SIG"),
             stop_seconds=program.stop_seconds, priority=program.priority,
         )  # fmt: skip
         path.parent.mkdir(mode=0o700, exist_ok=True)
@@ -252,7 +275,7 @@ class Supervisor:
 
     def launch(self, name: str) -> None:
         """Start a service that is defined; it is running or on its way when this returns."""
-        self._call("startProcess", name, False, forgive=(ALREADY_STARTED,))
+        self._call("startProcess", name, NOT_WAITING, forgive=(ALREADY_STARTED,))
 
     def _replace(self, name: str, *, known: bool) -> None:
         if known:
@@ -281,17 +304,21 @@ class Supervisor:
     def _halt(self, *names: str) -> None:
         """Stop services, all at once, and wait for each."""
         for name in names:
-            self._call("stopProcess", name, False, forgive=(NOT_RUNNING, BAD_NAME))
+            self._call("stopProcess", name, NOT_WAITING, forgive=(NOT_RUNNING, BAD_NAME))
         for name in names:
             self._await_stop(name)
 
     def _await_stop(self, name: str) -> None:
-        """Wait until a service that was told to stop has. supervisord itself would wait in a busy loop; the kernel tells us when the process is gone."""
+        """Wait until a service that was told to stop has. supervisord itself would wait in a busy loop; the kernel
+        tells us when the process is gone.
+        """
         patience = self._stop_seconds(name) + GONE_SECONDS
         end = time.monotonic() + patience
         while (now := self._info(name)) and now["statename"] in {"STOPPING", "RUNNING", "STARTING"}:
             if time.monotonic() > end:
-                raise LowcodeError.of(f"service {name} (process {now['pid']}) does not end", f"kill -9 {now['pid']}", code="LK645")
+                raise LowcodeError.of(
+                    f"service {name} (process {now['pid']}) does not end", f"kill -9 {now['pid']}", code="LK645"
+                )
             await_exit(now["pid"], min(1.0, end - time.monotonic()))
 
     def _stop_seconds(self, name: str) -> int:
@@ -317,10 +344,14 @@ class Supervisor:
     def require(self) -> None:
         """Raise LowcodeError where supervisord does not run."""
         if not self.is_alive():
-            raise LowcodeError.of("the development environment is not running", "start it: %deploy dev or %status dev", code="LK646")
+            raise LowcodeError.of(
+                "the development environment is not running", "start it: %deploy dev or %status dev", code="LK646"
+            )
 
     def _call(self, method: str, *arguments: Any, forgive: tuple[int, ...] = ()) -> Any:  # noqa: ANN401 - as XML-RPC has it
-        with xmlrpc.client.ServerProxy("http://localhost", transport=_Transport(self.run / "supervisor.sock")) as server:
+        with xmlrpc.client.ServerProxy(
+            "http://localhost", transport=_Transport(self.run / "supervisor.sock")
+        ) as server:
             try:
                 return getattr(server.supervisor, method)(*arguments)
             except xmlrpc.client.Fault as fault:
@@ -337,12 +368,16 @@ class _Unreadable(Exception):  # noqa: N818 - a state, tried again
 
 def _running(info: dict[str, Any]) -> Running:
     ended = info["statename"] == "EXITED" and info["exitstatus"] == 0
-    return Running(name=info["name"], state="stopped" if ended else STATES.get(info["statename"], "unknown"), pid=info["pid"])
+    return Running(
+        name=info["name"], state="stopped" if ended else STATES.get(info["statename"], "unknown"), pid=info["pid"]
+    )
 
 
 def _did_not_start(folder: Path, reason: str | list[str]) -> LowcodeError:
     text = reason if isinstance(reason, str) else " ".join(reason)
-    return LowcodeError.of(f"supervisord did not start: {text}", f"look into {folder / 'logs' / 'supervisord.log'}", code="LK644")
+    return LowcodeError.of(
+        f"supervisord did not start: {text}", f"look into {folder / 'logs' / 'supervisord.log'}", code="LK644"
+    )
 
 
 def last_lines(path: Path, lines: int) -> str:

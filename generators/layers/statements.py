@@ -1,8 +1,11 @@
 """The SQL of entity access: static statements over the views of a version, with `$n` parameters.
 
-Each function gives a `Statement`: its text, and the names of its parameters in the order of their numbers. A row rule is a condition over the logical
-columns in which parameters are written `:name` (`owner = :user`); its names take the numbers after those of the statement itself.
+Each function gives a `Statement`: its text, and the names of its parameters in the order of their numbers. A row rule
+is a condition over the logical columns in which parameters are written `:name` (`owner = :user`); its names take the
+numbers after those of the statement itself.
 """
+
+# ruff: noqa: S608 - names are quoted by `identifier` and values by `literal`, or are parameters
 
 from __future__ import annotations
 
@@ -47,7 +50,9 @@ class Statement:
 
 
 def select_by_key(table: Table, rule: str = "", *, lock: bool = False) -> Statement:
-    """Return the statement that reads one row by its key; with `lock`, until the end of the transaction nobody else changes it."""
+    """Return the statement that reads one row by its key; with `lock`, until the end of the transaction nobody else
+    changes it.
+    """
     return _statement(_select(table), _equal(table, table.key), rule, table.key, "FOR UPDATE" if lock else "")
 
 
@@ -61,8 +66,8 @@ def list_rows(
 ) -> Statement:
     """Return the statement that reads the rows whose attributes have the given values.
 
-    `order_by` are attributes, with `-` before a descending one; the key comes last, so that the order is always whole. With `limit`, the last
-    parameter is the number of rows.
+    `order_by` are attributes, with `-` before a descending one; the key comes last, so that the order is always
+    whole. With `limit`, the last parameter is the number of rows.
     """
     found = _statement(_select(table), _equal(table, given), rule, given, f"ORDER BY {_order(table, order_by)}")
     if not limit:
@@ -82,7 +87,9 @@ def exists(table: Table, rule: str = "") -> Statement:
 
 
 def insert(table: Table, given: Sequence[str]) -> Statement:
-    """Return the statement that writes a row of the given attributes and gives back all; the others take their defaults."""
+    """Return the statement that writes a row of the given attributes and gives back all; the others take their
+    defaults.
+    """
     values = ", ".join(f"${number}" for number in range(1, len(given) + 1))
     target = identifier(table.name)
     row = f"({identifiers(tuple(given))})\nVALUES ({values})" if given else "DEFAULT VALUES"
@@ -92,7 +99,8 @@ def insert(table: Table, given: Sequence[str]) -> Statement:
 def update(table: Table, given: Sequence[str], rule: str = "") -> Statement:
     """Return the statement that changes the given attributes of the row of a key and gives back all.
 
-    The key's parameters come first; where an attribute of the key itself changes, its new value is the later one of that name.
+    The key's parameters come first; where an attribute of the key itself changes, its new value is the later one of
+    that name.
     """
     first = len(table.key) + 1
     changes = ",\n  ".join(f"{identifier(name)} = ${number}" for number, name in enumerate(given, first))

@@ -1,7 +1,8 @@
-"""The upgrade scripts of an application: an Alembic environment, and one script (or two) for each step of the database's history.
+"""The upgrade scripts of an application: an Alembic environment, and one script (or two) for each step of the
+database's history.
 
-A step's first script is one transaction: what adds tables and columns, and the views of the version. Its second, `..._after`, has what must not hold
-locks while it works through many rows; each of its statements may be run again.
+A step's first script is one transaction: what adds tables and columns, and the views of the version. Its second,
+`..._after`, has what must not hold locks while it works through many rows; each of its statements may be run again.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from lowcode_kernel.generators.templating import render
+
 from lowcode_kernel.bundle import File
 from lowcode_kernel.evolution import difference, evolve
-from lowcode_kernel.generators.templating import render
 from lowcode_kernel.problems import LowcodeError, Problem
 from lowcode_kernel.quoting import identifier
 from lowcode_kernel.relational import schema_of
@@ -31,8 +33,8 @@ AFTER = "_after"
 def upgrade_files(app: Application, history: tuple[Schema, ...] = ()) -> tuple[list[File], Schema, tuple[Change, ...]]:
     """Return the files under `upgrade/`, the schema they lead to, and the changes of the last step.
 
-    `history` are the schemas that an environment was given, in order; the same history gives the same bytes. Raises LowcodeError with every attribute
-    that the database can't follow.
+    `history` are the schemas that an environment was given, in order; the same history gives the same bytes. Raises
+    LowcodeError with every attribute that the database can't follow.
     """
     steps = lineage(history)
     current, changes, problems = evolve(steps[-1] if steps else None, schema_of(app))
@@ -51,7 +53,10 @@ def upgrade_problems(app: Application, history: tuple[Schema, ...] = ()) -> tupl
 
 
 def lineage(history: Iterable[Schema]) -> tuple[Schema, ...]:
-    """Return each step once, in the order of revisions: an environment's history has an older version again after it was redeployed."""
+    """Return each step once, in the order of revisions:
+
+    an environment's history has an older version again after it was redeployed.
+    """
     by_revision = {schema.revision: schema for schema in history if schema.revision}
     return tuple(by_revision[revision] for revision in sorted(by_revision))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ipykernel.kernelapp import IPKernelApp
+from traitlets import List, Unicode
 
 _NO_LIMIT = 0
 
@@ -12,15 +13,16 @@ _NO_LIMIT = 0
 class LowcodeKernelApp(IPKernelApp):  # type: ignore[misc]  # ipykernel has no types
     """IPython's kernel with the extension loaded, and without a limit on what waits to be sent to the front-end.
 
-    A graph of a thousand elements is three thousand messages at once. ZeroMQ throws away what exceeds a socket's high-water mark (1,000 messages), without
-    a word, and the front-end then shows half a graph.
+    A graph of a thousand elements is three thousand messages at once. ZeroMQ throws away what exceeds a socket's high-
+    water mark (1,000 messages), without a word, and the front-end then shows half a graph.
     """
 
-    name = "lowcode-kernel"
-    default_extensions = (*IPKernelApp.default_extensions.default_args[0], "lowcode_kernel")
+    default_extensions = List(Unicode(), ["storemagic", "lowcode_kernel"])  # IPython's own, and ours
 
     def init_iopub(self, context: Any) -> None:  # noqa: ANN401 - zmq.Context, as ipykernel passes it
-        """Open the socket with no high-water mark: it has to be set before the socket is bound, so the context gives it to the sockets it makes."""
+        """Open the socket with no high-water mark: it has to be set before the socket is bound, so the context gives
+        it to the sockets it makes.
+        """
         import zmq
 
         before = context.sockopts.get(zmq.SNDHWM)

@@ -92,7 +92,7 @@ def _stop(bench: Workbench, arguments: Namespace, _: Show) -> Result:
 
     if arguments.environment != "dev":
         raise LowcodeError.of(f"{arguments.environment} is not stopped from here", "only dev runs on this machine", code="LK003")
-    stop_development(bench.home / "dev")
+    stop_development(bench.home)
     return Result(view=text_view("dev is stopped; its data stays, and the next verb starts it again"))
 
 

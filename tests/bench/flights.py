@@ -69,8 +69,9 @@ def load(url: str) -> int:
                     copy.write_row(row)
         count = 0
         with connection.cursor() as cursor, cursor.copy(f"COPY peer.flight ({', '.join(COLUMNS)}) FROM STDIN") as copy:
-            for count, row in enumerate(rows(), 1):  # noqa: B007 - the count is what is wanted
-                copy.write_row(row)
+            for flight in rows():
+                copy.write_row(flight)
+                count += 1
         connection.execute(INDEXES)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")

@@ -1,4 +1,4 @@
-"""Load: wrk where it is installed, else a client of our own on asyncio; both keep their connections and stop by the clock."""
+"""Load: wrk where it is installed, else a client on asyncio; both keep their connections and stop by the clock."""
 
 from __future__ import annotations
 

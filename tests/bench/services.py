@@ -7,12 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from tests.bench.flights import DAY, ORIGIN
 
@@ -43,8 +44,8 @@ def free_port() -> int:
 
 def fetch(address: str, headers: Mapping[str, str]) -> bytes:
     """Return the body of one answer; anything but 200 is an error."""
-    request = urllib.request.Request(address, headers=dict(headers))  # noqa: S310 - our own address
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+    request = urllib.request.Request(address, headers=dict(headers))
+    with urllib.request.urlopen(request, timeout=10) as answer:
         body: bytes = answer.read()
         return body
 
@@ -52,30 +53,30 @@ def fetch(address: str, headers: Mapping[str, str]) -> bytes:
 @contextmanager
 def running(command: tuple[str, ...], ready: str, directory: Path, variables: Mapping[str, str]) -> Iterator[None]:
     """Run a service's command until the block ends; enter it when `ready` answers."""
-    process = subprocess.Popen(
-        command, cwd=directory, env={**os.environ, **variables}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
-    try:
-        _await(process, ready)
-        yield
-    finally:
-        process.send_signal(signal.SIGTERM)
+    with tempfile.TemporaryFile() as log:  # not a pipe: an application that writes its events there would fill it
+        environment = {**os.environ, **variables}
+        process = subprocess.Popen(command, cwd=directory, env=environment, stdout=subprocess.DEVNULL, stderr=log)
         try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            process.kill()
+            _await(process, ready, log)
+            yield
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
-def _await(process: subprocess.Popen[bytes], ready: str) -> None:
+def _await(process: subprocess.Popen[bytes], ready: str, log: IO[bytes]) -> None:
     deadline = time.monotonic() + 30
     while True:
         try:
             fetch(ready, {})
         except OSError as error:
             if process.poll() is not None or time.monotonic() > deadline:
-                process.kill()
-                said = process.stderr.read().decode(errors="replace") if process.stderr else ""
-                raise OSError(f"{ready} does not answer: {error}\n{said[-2000:]}") from error
+                log.seek(0)
+                said = log.read().decode(errors="replace")[-2000:]
+                raise OSError(f"{ready} does not answer: {error}\n{said}") from error
             time.sleep(0.05)
         else:
             return
@@ -97,9 +98,9 @@ def start_generated(database_url: str, folder: Path) -> Iterator[Service | None]
     """Run the generated flight desk, on the same database, or give None while there is no generator to make it.
 
     To complete: generate the tour's bundle into `folder` with one more query of 20 rows, run its upgrade on
-    `database_url`, fill `flightdesk.airline`, `airport` and `flight` from `tests.bench.flights` (`names`, `rows`), add a
-    user by `python -m flightdesk.users add`, sign in, and start it by the documented command with `POOL_SIZE`. Each address
-    is that of a screen's data (`/api/screens/departures?origin=JFK&day=...`), its headers the session's cookie.
+    `database_url`, fill `flightdesk.airline`, `airport` and `flight` from `tests.bench.flights` (`names`, `rows`), add
+    a user by `python -m flightdesk.users add`, sign in, and start it by the documented command with `POOL_SIZE`. Each
+    address is that of a screen's data (`/api/screens/departures?origin=JFK&day=...`), its headers the session's cookie.
     """
     del database_url, folder
     yield None

@@ -36,15 +36,15 @@ STEPS = (
         directory=LINKS.parent,
     ),
     Step(
-        name="types of the tests' tools",
+        name="test-types",
         command=(
             PYTHON,
             "-m",
             "mypy",
             "tests/checks",
-            "tests/farm/machines.py",
-            "tests/farm/network.py",
+            "tests/farm",
             "tests/bench",
+            "tests/postgres.py",
         ),
     ),
     Step(
@@ -76,7 +76,7 @@ def run(step: Step) -> bool:
         step.command, cwd=step.directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
     verdict = "ok" if done.returncode == 0 else "FAILED"
-    sys.stdout.write(f"check: {step.name:<26} {verdict:<6} {time.monotonic() - began:5.1f} s\n")
+    sys.stdout.write(f"check: {step.name:<14} {verdict:<6} {time.monotonic() - began:5.1f} s\n")
     if done.returncode or step.shown:
         sys.stdout.write(done.stdout.rstrip() + "\n")
     sys.stdout.flush()
@@ -84,7 +84,7 @@ def run(step: Step) -> bool:
 
 
 def main() -> int:
-    """Run the steps; `check.py lint types` runs those two."""
+    """Run the steps, or those that are named: `check.py lint types`."""
     names = sys.argv[1:]
     link_types()
     passed = [run(step) for step in STEPS if not names or step.name in names]

@@ -24,7 +24,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 BIN = VENV / "bin"
-KERNEL_FILES = ("kernel.json", "logo-svg.svg", "logo-64x64.png")
+SHOWN = {"kernels/lowcode": "lowcode_kernel/kernel", "labextensions/lowcode-kernel": "magics/labextension"}
 
 KEPT = frozenset(
     """
@@ -156,14 +156,14 @@ def sync(*, dev: bool) -> None:
     run(BIN / "uv", "sync", "--frozen", "--quiet", "--group", "tour", *(("--group", "dev") if dev else ("--inexact",)))
 
 
-def register_kernel() -> None:
-    """Show the Low-code kernel to Jupyter: an editable installation leaves out data files, a wheel brings them."""
-    folder = VENV / "share" / "jupyter" / "kernels" / "lowcode"
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in KERNEL_FILES:
-        link = folder / name
-        link.unlink(missing_ok=True)
-        link.symlink_to(ROOT / "lowcode_kernel" / "kernel" / name)
+def show_to_jupyter() -> None:
+    """Link the kernel and the extension to where Jupyter looks: an editable installation leaves out data files."""
+    for place, source in SHOWN.items():
+        link = VENV / "share" / "jupyter" / place
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if link.is_symlink() or not link.exists():
+            link.unlink(missing_ok=True)
+            link.symlink_to(ROOT / source)
 
 
 def build(*, dev: bool) -> None:
@@ -172,7 +172,7 @@ def build(*, dev: bool) -> None:
         make_venv()
     install_uv()
     sync(dev=dev)
-    register_kernel()
+    show_to_jupyter()
     for stamp in ("tour", "dev") if dev else ("tour",):
         (VENV / f".stamp-{stamp}").touch()
 

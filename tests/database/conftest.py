@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+
 from lowcode_kernel.assembly import assemble
 from lowcode_kernel.language import read_cell
 from lowcode_kernel.places import Place

@@ -1,4 +1,7 @@
-"""For any two shapes of a database: old views work on after the upgrade, new ones show exactly the new columns, renames keep the values."""
+"""For any two shapes of a database:
+
+old views work on after the upgrade, new ones show exactly the new columns, renames keep the values.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from lowcode_kernel.ddl import system_tables
 from lowcode_kernel.evolution import contracted, difference, evolve
 from lowcode_kernel.quoting import identifier, identifiers
@@ -24,10 +28,19 @@ VALUES = {
     "uuid": "gen_random_uuid()",
     "jsonb": "to_jsonb({0})",
 }
-DEFAULTS = {"text": "'d'", "bigint": "7", "numeric(24, 2)": "7.25", "boolean": "true", "date": "'2021-01-01'::date", "timestamptz": "now()"}
+DEFAULTS = {
+    "text": "'d'",
+    "bigint": "7",
+    "numeric(24, 2)": "7.25",
+    "boolean": "true",
+    "date": "'2021-01-01'::date",
+    "timestamptz": "now()",
+}
 TABLES = ("item", "order", "part")
 NAMES = ("a", "b", "end")
-SETTINGS = settings(max_examples=60, deadline=timedelta(seconds=20), suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = settings(
+    max_examples=80, deadline=timedelta(seconds=20), suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 @st.composite
@@ -39,7 +52,11 @@ def columns(draw, former: bool) -> tuple[Column, ...]:
         limit = Limit(length=draw(st.sampled_from([None, 10, 20]))) if sql == "text" else Limit()
         was = draw(st.sampled_from([None, *NAMES])) if former else None
         nullable = draw(st.booleans())
-        found.append(Column(name=name, type=sql, default=default, limit=limit, nullable=nullable, was=None if was == name else was))
+        found.append(
+            Column(
+                name=name, type=sql, default=default, limit=limit, nullable=nullable, was=None if was == name else was
+            )
+        )
     return tuple(found)
 
 
@@ -88,7 +105,9 @@ class Trial:
         """Insert a row through the views, of all columns or of those without which a row can't be; return its id."""
         given = [c for c in table.columns if not c.identity and (whole or not (c.nullable or c.default is not None))]
         values = [self._value(schema, table, column) for column in given]
-        row = f"({identifiers(tuple(c.name for c in given))}) VALUES ({', '.join(values)})" if given else "DEFAULT VALUES"
+        row = (
+            f"({identifiers(tuple(c.name for c in given))}) VALUES ({', '.join(values)})" if given else "DEFAULT VALUES"
+        )
         return self.run(f"INSERT INTO {schema.views}.{identifier(table.name)} {row} RETURNING id")[0][0]
 
     def _value(self, schema: Schema, table: Table, column: Column) -> str:
@@ -106,7 +125,8 @@ class Trial:
         return {row[0]: row for row in self.run(f"SELECT {columns} FROM {schema.views}.{identifier(table.name)}")}
 
     def shown(self, schema: Schema, table: Table) -> list[str]:
-        sql = f"SELECT attname FROM pg_attribute WHERE attrelid = '{schema.views}.{identifier(table.name)}'::regclass AND attnum > 0 ORDER BY attnum"
+        view = f"'{schema.views}.{identifier(table.name)}'::regclass"
+        sql = f"SELECT attname FROM pg_attribute WHERE attrelid = {view} AND attnum > 0 ORDER BY attnum"
         return [name for (name,) in self.run(sql)]
 
 
@@ -120,7 +140,10 @@ def trial(new_database):
 def unique_defaults(schema: Schema) -> bool:
     """A unique column with a constant default takes one row; that is the model's and not the evolution's."""
     return any(
-        index.unique and table.column(name).default for table in schema.tables for index in table.indexes for name in index.columns
+        index.unique and table.column(name).default
+        for table in schema.tables
+        for index in table.indexes
+        for name in index.columns
     )
 
 
@@ -132,34 +155,47 @@ def test_old_and_new_releases_work_on_one_database(trial, before, after, last):
     now = trial()
     now.connection.rollback()
     versions: list[Schema] = []
-    current = None
     for desired in (before, after, last):
-        kept = {(v.views, t.name): now.rows(v, t) for v in versions for t in v.tables}
-        previous, (current, changes, problems) = current, evolve(current, desired)
+        previous = versions[-1] if versions else None
+        current, changes, problems = evolve(previous, desired)
         if any(problem.severity == "error" for problem in problems):
-            current = previous
             break
-        now.apply(changes)
-        for version in versions:
-            for table in version.tables:
-                assert not_emptied(kept[version.views, table.name], now.rows(version, table))
+        upgrade(now, versions, changes)
         versions = [v for v in versions if v.views != current.views] + [current]
-        for table in current.tables:
-            assert now.shown(current, table) == [column.name for column in table.columns]
-        if previous is not None:
-            renamed_values_stay(now, previous, current)
-        for version in versions:
-            for whole in (True, False):
-                now.insert_everywhere(version, whole=whole)
-    if current is not None:
+        work(now, versions, previous)
+    if versions:
         contract(now, versions)
     now.connection.rollback()
+
+
+def upgrade(now: Trial, versions: list[Schema], changes) -> None:
+    """Apply changes; what the older versions show stays."""
+    kept = {(v.views, t.name): now.rows(v, t) for v in versions for t in v.tables}
+    now.apply(changes)
+    for version in versions:
+        for table in version.tables:
+            assert not_emptied(kept[version.views, table.name], now.rows(version, table))
+
+
+def work(now: Trial, versions: list[Schema], previous: Schema | None) -> None:
+    """Look at the newest version, then write rows through the views of all."""
+    current = versions[-1]
+    for table in current.tables:
+        assert now.shown(current, table) == [column.name for column in table.columns]
+    if previous is not None:
+        renamed_values_stay(now, previous, current)
+    for version in versions:
+        for whole in (True, False):
+            now.insert_everywhere(version, whole=whole)
+    for table in current.tables:
+        required_values_are_there(now, current, table)
 
 
 def not_emptied(before: dict[int, tuple], after: dict[int, tuple]) -> bool:
     """Rows are there as before, where a value was; what was empty may have been filled."""
     return all(
-        all(old is None or old == new for old, new in zip(row, after[number], strict=True)) for number, row in before.items()
+        all(old is None or old == new for old, new in zip(row, after[number], strict=True))
+        for number, row in before.items()
     )
 
 
@@ -175,6 +211,13 @@ def renamed_values_stay(now: Trial, previous: Schema, current: Schema) -> None:
             if column.base in names:
                 there = names.index(column.base)
                 assert [row[there] for row in old.values()] == [new[number][position] for number in old]
+
+
+def required_values_are_there(now: Trial, schema: Schema, table: Table) -> None:
+    """What has a default is never empty where it is required, whichever version wrote the row."""
+    for row in now.rows(schema, table).values():
+        for column, value in zip(table.columns, row, strict=True):
+            assert value is not None or column.nullable or column.default is None
 
 
 def contract(now: Trial, versions: list[Schema]) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import zipfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from lowcode_kernel.evolution import evolve
 from lowcode_kernel.farm import loading
 from lowcode_kernel.farm.environments import Environment, Secret
 from lowcode_kernel.farm.loading import load_data
+
+from lowcode_kernel.evolution import evolve
 from lowcode_kernel.problems import LowcodeError
 from lowcode_kernel.relational import schema_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MODEL = """%app shop
 
@@ -103,7 +107,7 @@ def test_everything_that_is_wrong_is_told_with_rows_and_nothing_is_written(shop)
         'cell 5, line 1: Customer.since is not a Date in 1 row: row 3 ("soon")',
         'cell 5, line 1: Customer.points is not an Integer in 1 row: row 2 ("4.5")',
         'cell 5, line 1: Customer.email is unique, and 1 value stands in several rows: "ann@x.org" in rows 1, 3',
-        "cell 5, line 1: Customer.country refers to a row that Country doesn't have in 1 row: row 2 (\"XX\")",
+        'cell 5, line 1: Customer.country refers to a row that Country doesn\'t have in 1 row: row 2 ("XX")',
     ]
     assert (made.count("country"), made.count("customer")) == (0, 0)
 
@@ -111,17 +115,21 @@ def test_everything_that_is_wrong_is_told_with_rows_and_nothing_is_written(shop)
 @pytest.mark.parametrize(
     ("cell", "said"),
     [
-        ("%%data Customer --file custmers.csv", 'cell 4, line 1: there is no file custmers.csv; did you mean "customers.csv"?'),
-        ("%%data Customer --file nothing:x.csv", "cell 4, line 1: package nothing is not installed; install it: uv pip install nothing"),
+        (
+            "%%data Customer --file custmers.csv",
+            'cell 4, line 1: there is no file custmers.csv; did you mean "customers.csv"?',
+        ),
+        (
+            "%%data Customer --file nothing:x.csv",
+            "cell 4, line 1: package nothing is not installed; install it: uv pip install nothing",
+        ),
         (
             "%%data Customer --file customers.csv\nSELECT name, email AS mail FROM source",
-            "cell 4, line 2: Customer has no attribute mail; "
-            "known: country, email, id, name, points, since, tier\n"
-            "cell 4, line 2: the rows have no column for Customer.email, which is required; SELECT ... AS email",
+            'cell 4, line 2: Customer has no attribute mail; did you mean "email"?',
         ),
         (
             "%%data Customer --file customers.csv\nSELECT name,\n  nam FROM source",
-            'cell 4, line 3: Binder Error: Referenced column "nam" not found in FROM clause! Candidate bindings: "name"',
+            'cell 4, line 3: Binder Error: Referenced column "nam" not found in FROM clause!',
         ),
     ],
     ids=["file", "package", "column", "statement"],
@@ -164,7 +172,7 @@ def test_progress_ends_at_the_number_of_rows(shop):
 
 def test_a_zip_is_unpacked_and_files_beside_it_are_tables(shop, tmp_path):
     sql = "SELECT s.name, s.email, c.code AS country FROM source s LEFT JOIN countries c ON c.code = s.country"
-    cells = f"%%data Country --file countries.csv\nSELECT code, left(name, 10) AS name FROM source\n\n%%data Customer --file packed.csv\n{sql}"
+    cells = f"{BOTH.removesuffix(CUSTOMERS)}%%data Customer --file packed.csv\n{sql}"
     made = shop(cells, countries=COUNTRIES)
     with zipfile.ZipFile(tmp_path / "packed.csv.zip", "w") as archive:
         archive.writestr("packed.csv", GOOD)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from lowcode_kernel.defaults import default_sql
 from lowcode_kernel.problems import LowcodeError
 from lowcode_kernel.quoting import identifier, literal
@@ -76,12 +77,16 @@ def test_a_reference_has_the_type_of_the_key(model):
 
 
 def test_a_reference_to_a_key_of_two_attributes_is_told(model):
-    app = model("%app a\n\n%%entity Seat\nkey(row, number)\nrow: Integer\nnumber: Integer\n\n%%entity Ticket\nseat: Seat")
+    app = model(
+        "%app a\n\n%%entity Seat\nkey(row, number)\nrow: Integer\nnumber: Integer\n\n%%entity Ticket\nseat: Seat"
+    )
     with pytest.raises(LowcodeError, match="Seat has a key of 2 attributes"):
         schema_of(app)
 
 
-@pytest.mark.parametrize(("entity", "table"), [("FlightNote", "flight_note"), ("AppUser", "app_user_"), ("Order", "order")])
+@pytest.mark.parametrize(
+    ("entity", "table"), [("FlightNote", "flight_note"), ("AppUser", "app_user_"), ("Order", "order")]
+)
 def test_tables_are_in_snake_case_and_clear_of_system_tables(entity, table):
     assert table_name(entity) == table
 

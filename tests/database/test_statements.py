@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from lowcode_kernel.evolution import evolve
 from lowcode_kernel.generators.layers import statements
 from lowcode_kernel.generators.templating import python_literal, render
+
+from lowcode_kernel.evolution import evolve
 from lowcode_kernel.relational import schema_of
 
 MODEL = """%app shop
@@ -80,7 +81,12 @@ def test_lists_of_keys_are_pairs(schema, run):
 def test_statements_are_as_written():
     from lowcode_kernel.schema import Column, Table
 
-    table = Table(name="order", entity="Order", columns=(Column(name="id", type="bigint"), Column(name="end", type="date")), key=("id",))
+    table = Table(
+        name="order",
+        entity="Order",
+        columns=(Column(name="id", type="bigint"), Column(name="end", type="date")),
+        key=("id",),
+    )
     assert str(statements.update(table, ("end",))) == (
         'UPDATE "order"\nSET\n  "end" = $2\nWHERE id = $1\nRETURNING id, "end"'
     )
@@ -93,7 +99,14 @@ def test_templates_do_not_fill_in_what_is_missing():
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [("a", '"a"'), ("it's", '"it\'s"'), ('say "x"', "'say \"x\"'"), (("a",), '("a",)'), ([1, None], "[1, None]"), ({"a": True}, '{"a": True}')],
+    [
+        ("a", '"a"'),
+        ("it's", '"it\'s"'),
+        ('say "x"', "'say \"x\"'"),
+        (("a",), '("a",)'),
+        ([1, None], "[1, None]"),
+        ({"a": True}, '{"a": True}'),
+    ],
 )
 def test_python_literals_are_as_the_formatter_writes_them(value, text):
     assert python_literal(value) == text

@@ -7,17 +7,23 @@ import subprocess
 import sys
 from importlib.metadata import distribution
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from lowcode_kernel.bundle import File
 from lowcode_kernel.generators.layers.upgrade import lineage, upgrade_files, upgrade_problems
+
 from lowcode_kernel.problems import LowcodeError
 
+if TYPE_CHECKING:
+    from lowcode_kernel.bundle import File
+
+TIER = """tier: Choice("a:b", "c'd") = "a:b\""""
+CLIENT = "%%entity Client --was Customer"
 VERSIONS = (
     "%%entity Customer\nname: Text(40)\nowner: User",
-    '%%entity Customer\nname: Text(80)\nowner: User\ntier: Choice("a:b", "c\'d") = "a:b"',
-    '%%entity Client --was Customer\ntitle: Text(80) = was("name")\ntier: Choice("a:b", "c\'d") = "a:b"\nvisits: Integer = 0\nindex(tier)',
-    '%%entity Client --was Customer\ntitle: Text(80)\nvisits: Decimal(24, 2) = 0\ntags: many(Tag)\n\n%%entity Tag\nlabel: Text = unique()',
+    f"%%entity Customer\nname: Text(80)\nowner: User\n{TIER}",
+    f'{CLIENT}\ntitle: Text(80) = was("name")\n{TIER}\nvisits: Integer = 0\nindex(tier)',
+    f"{CLIENT}\ntitle: Text(80)\nvisits: Decimal(24, 2) = 0\ntags: many(Tag)\n\n%%entity Tag\nlabel: Text = unique()",
 )
 
 
@@ -98,7 +104,9 @@ def test_statements_can_be_printed_instead_of_run(history, tmp_path):
 
 
 def test_a_user_who_may_only_create_in_the_database_can_upgrade(history, database, tmp_path):
-    database.run("DROP ROLE IF EXISTS plain", "CREATE ROLE plain LOGIN", f"GRANT CREATE ON DATABASE {database.name} TO plain")
+    database.run(
+        "DROP ROLE IF EXISTS plain", "CREATE ROLE plain LOGIN", f"GRANT CREATE ON DATABASE {database.name} TO plain"
+    )
     url = database.url.replace("lowcode@", "plain:x@")
     alembic(write(history[-1][0], tmp_path), url, "upgrade", "head")
     database.run("DROP OWNED BY plain", "DROP ROLE plain")

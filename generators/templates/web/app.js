@@ -132,7 +132,7 @@ function draw() {
     return render(root, signInPage(next, draw));
   }
   const progress = page.busy && h("div", { class: "progress", role: "progressbar", "aria-label": "Loading" });
-  render(root, progress, page.session && topBar(page.session), h("main", { id: "main", key: "main", "aria-busy": page.busy ? "true" : null }, content()));
+  render(root, progress, page.session && topBar(page.session), h("main", { id: "main", key: "main", tabindex: "-1", "aria-busy": page.busy ? "true" : null }, content()));
 }
 
 function content() {
@@ -147,7 +147,7 @@ function topBar({ user, screens }) {
   return h(
     "header",
     { class: "top", key: "top" },
-    h("a", { class: "skip", href: "#main" }, "To the content"),
+    h("button", { type: "button", class: "skip button", onclick: () => document.getElementById("main")?.focus() }, "To the content"),
     h("a", { class: "brand", href: "./" }, h("span", { class: "mark", "aria-hidden": "true" }, title.charAt(0)), title),
     h("nav", { "aria-label": "Screens" }, h("ul", null, screens.map(entry))),
     h("button", { type: "button", class: "user", popovertarget: "user", "aria-label": `${user.name}: account` }, h("span", { class: "initials", "aria-hidden": "true" }, initials(user.name)), h("span", { class: "name" }, user.name)),
@@ -210,10 +210,12 @@ function here(id) {
   return { state, update, refresh, guard, width: page.width };
 }
 
+/** Charts are drawn for the width of a panel: app.css has the same numbers. */
+const measured = () => Math.min(root.clientWidth, 1280) - (root.clientWidth <= 640 ? 50 : 82);
+
 function measure() {
-  const width = Math.round(Math.min(root.clientWidth, 1280) - (root.clientWidth < 640 ? 56 : 80));
-  if (width === page.width) return;
-  page.width = width;
+  if (page.width === measured()) return;
+  page.width = measured();
   draw();
 }
 
@@ -221,5 +223,5 @@ addEventListener("visit", visit);
 addEventListener("online", () => page.problem?.status === 0 && visit());
 new ResizeObserver(measure).observe(root);
 followLinks();
-page.width = Math.round(Math.min(root.clientWidth, 1280) - (root.clientWidth < 640 ? 56 : 80));
+page.width = measured();
 visit();

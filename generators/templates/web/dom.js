@@ -85,7 +85,8 @@ function update(node, child) {
 
 /** @param {any} element @param {string} name @param {any} value */
 function assign(element, name, value) {
-  if (name.startsWith("on")) element[name] = value ?? null;
+  // what a listener returns is nothing: false would keep the browser from what it does
+  if (name.startsWith("on")) element[name] = value ? (/** @type {Event} */ event) => void value(event) : null;
   else if (name === "value" || name === "checked") element[name] = value ?? "";
   else if (value === null || value === undefined || value === false) element.removeAttribute(name);
   else element.setAttribute(name, value === true ? "" : String(value));

@@ -108,7 +108,7 @@ function line(points, height) {
   return [h("path", { class: "line", d: path }), known.map(({ middle, value }) => h("circle", { class: "point", cx: middle, cy: height(value), r: 3 }))];
 }
 
-const spoken = (row, x, y) => `${x.label} ${text(x.kind, row[x.name])}: ${text(y.kind, row[y.name])}`;
+const spoken = (row, x, y) => `${x.label} ${text(x.kind, row[x.name])} · ${y.label} ${text(y.kind, row[y.name])}`;
 
 function tooltip(words, middle, y, width) {
   const wide = words.length * LETTER + 16;

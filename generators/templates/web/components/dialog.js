@@ -13,7 +13,7 @@ export function openDialog({ title, message, fields, options, submit }) {
   const update = (change) => {
     Object.assign(state, change);
     render(dialog, form({ title, message, fields, options, state, send, close: () => dialog.close() }));
-    if (change.errors) /** @type {HTMLElement | null} */ (dialog.querySelector("[aria-invalid]"))?.focus();
+    if (change.errors) /** @type {HTMLElement | null} */ (dialog.querySelector("[aria-invalid]") ?? dialog.querySelector(".primary"))?.focus();
   };
   const send = async (event) => {
     event.preventDefault();
@@ -29,7 +29,7 @@ export function openDialog({ title, message, fields, options, submit }) {
   };
   dialog.setAttribute("aria-labelledby", "dialog-title");
   dialog.onclose = () => dialog.remove();
-  dialog.oncancel = (event) => state.busy && event.preventDefault();
+  dialog.oncancel = (event) => void (state.busy && event.preventDefault());
   document.body.append(dialog);
   update({});
   dialog.showModal();

@@ -91,7 +91,8 @@ function line(values, columns, row) {
     "tr",
     { onclick: open || null },
     columns.map((column, index) => {
-      const content = index === 0 && address ? h("a", { href: address }, text(column.kind, values[column.name])) : shown(column.kind, values[column.name]);
+      const value = shown(column.kind, values[column.name]);
+      const content = index === 0 && address ? h("a", { href: address }, value.tag === "a" ? text(column.kind, values[column.name]) : value) : value;
       return h("td", { class: `${isNumeric(column) ? "number" : ""} ${column.kind}`.trim() }, content);
     }),
   );

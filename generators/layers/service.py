@@ -1,0 +1,85 @@
+"""The service around the elements: configuration, database, sessions, events, routes. The same for all applications but for names."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lowcode_kernel.bundle import File
+from lowcode_kernel.generators.layers.python_types import annotation, standard_imports
+from lowcode_kernel.generators.layers.queries import words
+from lowcode_kernel.generators.templating import render
+from lowcode_kernel.language.screens import label_of
+
+if TYPE_CHECKING:
+    from lowcode_kernel.application import Application
+    from lowcode_kernel.elements import Setting
+    from lowcode_kernel.schema import Schema
+
+_MODULES = (
+    "assets", "config", "context", "database", "errors", "events", "handlers", "integrations_client", "main", "middleware", "routes", "sessions",
+    "users", "views",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingView:
+    """A setting, ready for the template."""
+
+    name: str
+    annotation: str
+    default: str
+    comment: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestView:
+    """An action's own address."""
+
+    path: str
+    method: str
+    action: str
+
+
+def service_files(app: Application, schema: Schema) -> list[File]:
+    """Return the modules that are the same in all applications, and the start script."""
+    names = _names(app, schema)
+    files = [File(path=f"{app.name}/{module}.py", content=render(f"service/{module}.py.j2", **names).encode()) for module in _MODULES]
+    start = File(path="start", content=render("service/start.j2", **names).encode(), executable=True)
+    return [File(path=f"{app.name}/__init__.py", content=render("service/init.py.j2", **names).encode()), start, *files]
+
+
+def _names(app: Application, schema: Schema) -> dict[str, object]:
+    settings = [_setting(setting, app) for setting in app.settings.values()]
+    rest = [RestView(path=action.rest[1], method=action.rest[0], action=action.name) for action in app.actions.values() if action.rest]
+    return {
+        "package": app.name,
+        "title": app.title,
+        "views": schema.views,
+        "base": schema.application,
+        "settings": settings,
+        "imports": standard_imports(words(" ".join(setting.annotation for setting in settings)) - {"Any"}),
+        "integrations": {integration.name: integration.base_url for integration in app.integrations.values()},
+        "paths": {screen.name: screen.path for screen in _ordered(app)},
+        "rest": rest,
+        "menu": [
+            {"name": screen.name, "label": label_of(screen.name), "path": screen.path, "roles": list(screen.roles)}
+            for screen in _ordered(app)
+            if "{" not in screen.path
+        ],
+        "role": next(iter(app.roles), "Role"),
+    }
+
+
+def _ordered(app: Application) -> list:  # type: ignore[type-arg]
+    """Return the screens so that a path without parameters is found before one with: /flights/new is no flight. The root comes first in menus."""
+    return sorted(app.screens.values(), key=lambda screen: (len(re.findall(r"\{", screen.path)), screen.path != "/", screen.path))
+
+
+def _setting(setting: Setting, app: Application) -> SettingView:
+    default = setting.default
+    if default is not None and setting.type.name == "Decimal":
+        default = f'Decimal("{default}")'
+    text = annotation(setting.type, app)
+    return SettingView(name=setting.name, annotation=text, default=f" = {default}" if default is not None else "", comment=setting.doc)

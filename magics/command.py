@@ -1,0 +1,75 @@
+"""`lowcode VERB NOTEBOOK [arguments]`: the verbs for a shell and for CI. Exit status 0: well; 1: it found what has to be put right; 2: it could not act."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+
+from lowcode_kernel.magics.verbs import MODULES, verb
+from lowcode_kernel.magics.verbs.verb import Help, parse
+from lowcode_kernel.magics.workbench import Workbench
+from lowcode_kernel.problems import LowcodeError, did_you_mean
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run the command; returns the exit status."""
+    words = list(sys.argv[1:] if words is None else words)
+    try:
+        return _run(words)
+    except Help as text:
+        _print(str(text))
+        return 0
+    except LowcodeError as error:
+        for problem in error.problems:
+            _print(f"{problem.code} {problem}", to=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        _print("stopped", to=sys.stderr)
+        return 130
+
+
+def _run(words: list[str]) -> int:
+    if not words or words[0] in {"-h", "--help", "help"}:
+        _print(_usage())
+        return 0
+    name = words[0]
+    if name == "demo":
+        from lowcode_kernel.magics.demo import run_demo
+
+        return run_demo(Path(words[1]) if len(words) > 1 else Path("notebooks/00_tour.ipynb"))
+    if name not in MODULES:
+        raise LowcodeError.of(f'there is no verb "{name}"', did_you_mean(name, MODULES), code="LK003")
+    found = verb(name)
+    notebook = next((word for word in words[1:] if word.endswith(".ipynb")), None)
+    arguments = parse(found, [word for word in words[1:] if word != notebook], prefix="lowcode ")
+    if notebook is None:
+        raise LowcodeError.of(f"lowcode {name} needs a notebook", f"lowcode {name} app.ipynb", code="LK003")
+    return _run_verb(name, Path(notebook), arguments)
+
+
+def _run_verb(name: str, notebook: Path, arguments: object) -> int:
+    from lowcode_kernel.notebook import read_notebook
+
+    bench = Workbench(partial(read_notebook, notebook), notebook.resolve().parent)
+    result = verb(name).run(bench, arguments, _print)  # type: ignore[arg-type]
+    if getattr(arguments, "json", False):
+        from lowcode_kernel.magics.showing import as_json
+
+        _print(as_json(result.value))
+    elif result.view is not None:
+        _print(str(result.view))
+    return result.status
+
+
+def _usage() -> str:
+    lines = [f"  {name:<10}{verb(name).summary}" for name in MODULES]
+    return "\n".join(["lowcode VERB NOTEBOOK [arguments]    (lowcode VERB -h tells a verb's arguments)", "", *lines, "", "  demo      Run the tour from the first cell to the last."])
+
+
+def _print(value: object, to: object = None) -> None:
+    print(value, file=to or sys.stdout, flush=True)  # type: ignore[call-overload]  # noqa: T201 - the command's output
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What a person sees in JupyterLab, in a real one with Chromium."""

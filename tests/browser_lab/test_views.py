@@ -1,0 +1,62 @@
+"""Plans, progress, elements and logs in JupyterLab, and the kernel in its launcher."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.browser_lab.test_graph import shot
+
+if TYPE_CHECKING:
+    from tests.browser_lab.conftest import Lab, Person
+
+IMPORTS = """import flightdesk
+from lowcode_kernel.widgets.logs_view import logs_view
+from lowcode_kernel.widgets.model_view import model_view
+from lowcode_kernel.widgets.plan_view import plan_view
+from lowcode_kernel.widgets.progress_view import live_loading, live_progress
+from IPython.display import display"""
+PLAN = "display(plan_view(flightdesk.upgrade_plan()))"
+PROGRESS = """for title, reports in (("Deploy flightdesk 8c1f0a52be77 to prod", flightdesk.reports(12)), ("Deploy to
+staging", flightdesk.reports(6, failing=True))):
+    progress = live_progress(title, flightdesk.plan_steps(("fe1", "fe2", "fe3")))
+    display(progress)
+    for report in reports: progress.report(report)
+    progress.finish()
+loading = live_loading()
+display(loading)
+for load in flightdesk.loads(): loading.report(load)
+loading.finish()"""
+MODEL = "display(model_view(flightdesk.flight_model()), model_view(flightdesk.departures_model()), model_view(flightdesk.weather_model()))"
+LOGS = 'logs_view(flightdesk.log_table(), {"screen:departures": "cell 14"})'
+
+
+def shown(person: Person, name: str, selector: str) -> None:
+    person.page.wait_for_selector(selector, timeout=30_000)
+    for theme, short in (("JupyterLab Light", "light"), ("JupyterLab Dark", "dark")):
+        person.use_theme(theme)
+        person.page.locator(".jp-OutputArea-output .lowcode").first.evaluate("e => e.scrollIntoView({block: 'start'})")
+        shot(person, f"{name}-{short}")
+
+
+def test_a_plan_is_shown(lab: Lab, person: Person) -> None:
+    person.open(lab.write("plan.ipynb", f"{IMPORTS}\n{PLAN}"))
+    person.run_all()
+    shown(person, "plan", ".lowcode-plan")
+    assert person.errors == []
+
+
+def test_progress_is_replaced_and_not_repeated(lab: Lab, person: Person) -> None:
+    person.open(lab.write("progress.ipynb", f"{IMPORTS}\n{PROGRESS}"))
+    person.run_all()
+    shown(person, "progress", ".lowcode-loading")
+    assert person.page.locator(".lowcode-progress").count() == 2
+    assert person.errors == []
+
+
+def test_elements_and_logs_are_shown(lab: Lab, person: Person) -> None:
+    person.open(lab.write("model.ipynb", f"{IMPORTS}\n{MODEL}", LOGS))
+    person.run_all()
+    shown(person, "model", ".lowcode-tag >> text=refused")
+    person.page.locator(".lowcode-tag >> text=refused").scroll_into_view_if_needed()
+    shot(person, "logs-dark")
+    assert person.errors == []
