@@ -14,8 +14,9 @@ import shlex
 import socket
 import tarfile
 import threading
+import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
@@ -180,7 +181,7 @@ class SshHost:
         return reply
 
     def _run(self, command: Command, timeout: timedelta, given: bytes) -> _Reply:
-        seconds = timeout.total_seconds()
+        seconds, begun = timeout.total_seconds(), time.monotonic()
         line = shlex.join(("timeout", "-k", str(KILL_AFTER), f"{seconds:g}", *command))
         try:
             reply = _exchange(self._open().create_session(), line, given, seconds + KILL_AFTER + SILENCE_SECONDS)
@@ -190,7 +191,9 @@ class SshHost:
         if reply.status == LOST:
             self.close()
             raise HostLost(f"{self.name} ({self._address.address}): the connection broke during a command")
-        return _Reply(status=TIMED_OUT, out=reply.out, err=reply.err) if reply.status == KILLED else reply
+        if reply.status == KILLED and time.monotonic() - begun >= seconds:  # SIGTERM was not enough
+            return replace(reply, status=TIMED_OUT)
+        return reply
 
     def _open(self) -> fabric.Connection:
         with self._opening:
@@ -234,13 +237,14 @@ def _connect(address: HostAddress) -> fabric.Connection:
     _pin(connection.client, address)
     try:
         connection.open()
-    except (paramiko.BadHostKeyException, paramiko.AuthenticationException) as error:
-        raise _refused(address, error) from None
-    except (OSError, EOFError, paramiko.SSHException) as error:
-        if "not found in known_hosts" in str(error):
+        _watch(connection.transport)
+    except Exception as error:
+        connection.client.close()  # else its half of the line stays open: fabric only closes what it opened whole
+        if isinstance(error, paramiko.BadHostKeyException | paramiko.AuthenticationException):
             raise _refused(address, error) from None
-        raise HostLost(f"{address.name} ({address.address}): {error or type(error).__name__}") from error
-    _watch(connection.transport)
+        if isinstance(error, OSError | EOFError | paramiko.SSHException):
+            raise HostLost(f"{address.name} ({address.address}): {error or type(error).__name__}") from error
+        raise
     return connection
 
 

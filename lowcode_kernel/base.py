@@ -83,7 +83,7 @@ def _join_table(there: BaseTable, needed: BaseTable, copies: tuple[Copy, ...]) -
         there,
         columns=(*kept, *added),
         references=_join_references(there, needed),
-        indexes=_join_indexes(there, needed),
+        indexes=_join_indexes(there, needed, paired),
         copies=(*_join_copies(there.copies, needed), *copies),
         last=needed.last,
         entity=needed.entity,
@@ -131,11 +131,14 @@ def _join_references(there: BaseTable, needed: BaseTable) -> tuple[Reference, ..
     return (*kept, *newer.values())
 
 
-def _join_indexes(there: BaseTable, needed: BaseTable) -> tuple[Index, ...]:
+def _join_indexes(there: BaseTable, needed: BaseTable, paired: set[str]) -> tuple[Index, ...]:
+    """Keep what is unique in both. What a trigger rounds into a column can't be unique there: two values may become one."""
     shown = {column.name for column in needed.columns}
-    kept = [
-        index
-        for index in there.indexes
-        if not index.unique or index in needed.indexes or not shown.issuperset(index.columns)
-    ]
+    kept = [i for i in there.indexes if not i.unique or _stays_unique(i, needed, shown, paired)]
     return (*kept, *(index for index in needed.indexes if index not in kept))
+
+
+def _stays_unique(index: Index, needed: BaseTable, shown: set[str], paired: set[str]) -> bool:
+    if paired.intersection(index.columns):
+        return False
+    return index in needed.indexes or not shown.issuperset(index.columns)

@@ -158,6 +158,13 @@ def history_view(releases: Sequence[Release]) -> View:
     return table_view("Deployments", ("version", "state", "before", "started", "by", "detail"), rows)
 
 
+def in_notebook() -> bool:
+    """Say whether IPython shows what we display."""
+    from IPython import get_ipython
+
+    return get_ipython() is not None
+
+
 class _Live:
     """A view that changes while work goes on: a display that is updated in a notebook, a line a change elsewhere."""
 
@@ -165,10 +172,9 @@ class _Live:
         self.handle: Any = None
 
     def show(self, view: View) -> None:
-        from IPython import get_ipython
         from IPython.display import display
 
-        if get_ipython() is None:
+        if not in_notebook():
             return
         bundle: dict[str, Any] = view._repr_mimebundle_()  # noqa: SLF001 - the protocol's own name
         if self.handle is None:
@@ -180,7 +186,7 @@ class _Live:
 class ProgressOf(_Live):
     """The progress of a deployment. `report` is given to the farm; `say` gets a line for each change where no notebook shows it."""
 
-    def __init__(self, title: str, say: Callable[[object], None] | None = None) -> None:
+    def __init__(self, title: str, say: Callable[[object], None]) -> None:
         super().__init__()
         self.title, self.say = title, say
         self.reports: list[Progress] = []
@@ -191,13 +197,15 @@ class ProgressOf(_Live):
         from lowcode_kernel.widgets.progress_view import progress_line
 
         self.reports.append(progress)
-        if self.say is not None and progress.state in {"done", "failed", "undone"}:
+        if in_notebook():
+            self._refresh(None)
+        elif progress.state in {"done", "failed", "undone"}:
             self.say(progress_line(progress))
-        self._refresh(None)
 
     def finish(self) -> None:
         """Show the last state with the time it took."""
-        self._refresh(perf_counter() - self.start)
+        if in_notebook():
+            self._refresh(perf_counter() - self.start)
 
     def _refresh(self, seconds: float | None) -> None:
         from lowcode_kernel.widgets.progress_view import progress_view

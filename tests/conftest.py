@@ -20,7 +20,8 @@ settings.register_profile("ci", settings.get_profile("desk"), derandomize=True, 
 settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-QUICK, SLOW = 0, 1
+# the first test of the farm suite may have to build the hosts' file system
+FARM_SECONDS = 600
 
 
 def chromium() -> str | None:
@@ -43,12 +44,17 @@ def repository() -> Path:
     return ROOT
 
 
+def is_slow(item: pytest.Item) -> bool:
+    """Say whether a test belongs to a suite that takes minutes."""
+    return any(item.get_closest_marker(name) for name in ("browser", "farm"))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what this machine can't run, and put the slow suites last: a failure should show early."""
     missing = chromium() is None
     for item in items:
         if missing and item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.skip(reason="the browser suite needs chromium; see tests/provision.sh"))
-    items.sort(
-        key=lambda item: SLOW if item.get_closest_marker("browser") or item.get_closest_marker("farm") else QUICK
-    )
+        if item.get_closest_marker("farm") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(FARM_SECONDS))
+    items.sort(key=is_slow)

@@ -64,8 +64,9 @@ def start_sshd(folder: Path) -> Sshd:
     port = free_port()
     (folder / "sshd_config").write_text(
         f"ListenAddress {ADDRESS}:{port}\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized_keys\n"
-        f"PidFile none\nUsePAM no\nStrictModes no\nUseDNS no\nPasswordAuthentication no\nPermitRootLogin prohibit-password\n"
-        f"SetEnv XDG_RUNTIME_DIR={folder} LANG=C.UTF-8\n"
+        "PidFile none\nUsePAM no\nStrictModes no\nUseDNS no\nPasswordAuthentication no\n"
+        "PermitRootLogin prohibit-password\nLoginGraceTime 10\n"
+        f"SetEnv HOME={folder} XDG_RUNTIME_DIR={folder} LANG=C.UTF-8\n"  # not the shell's start files of who tests
     )
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
@@ -208,7 +209,7 @@ def test_a_link_is_replaced(host: Host, tmp_path: Path):
     for target in ("one", "two", "two"):
         host.link(target, link)
         assert Path(link).readlink() == Path(target)
-    assert os.listdir(tmp_path / "run") == ["link"]
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["link"]
 
 
 @pytest.mark.parametrize("broken", [b"", b"\0" * 100, b"not a tar stream" * 100])

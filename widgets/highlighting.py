@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lowcode_kernel.widgets.markup import Markup, joined, tag
 
 if TYPE_CHECKING:
-    from pygments.lexer import Lexer
+    from pygments.lexer import Lexer  # type: ignore[import-untyped]
 
 _CLASSES = (
     ("Keyword.Constant", "atom"),
@@ -30,7 +30,7 @@ def highlighted(code: str, language: str) -> Markup:
     lexer = _lexer(language)
     if lexer is None:
         return tag("pre", code.strip("\n"), class_="lowcode-code")
-    # PostgreSQL has 700 words that are keywords somewhere ("name", "day"): where a query writes its keywords in capitals, those alone count
+    # PostgreSQL has 700 words that are keywords somewhere ("name", "day"): of a query with capitals, those alone count
     capitals = language == "sql" and "SELECT" in code
     tokens = ((str(kind).removeprefix("Token."), text) for kind, text in lexer.get_tokens(code.strip("\n")))
     spans = (
@@ -42,8 +42,8 @@ def highlighted(code: str, language: str) -> Markup:
 
 @cache
 def _lexer(language: str) -> Lexer | None:
-    from pygments.lexers.python import PythonLexer
-    from pygments.lexers.sql import PostgresLexer
+    from pygments.lexers.python import PythonLexer  # type: ignore[import-untyped]
+    from pygments.lexers.sql import PostgresLexer  # type: ignore[import-untyped]
 
     lexers: dict[str, type[Lexer]] = {"sql": PostgresLexer, "python": PythonLexer}
     return lexers[language]() if language in lexers else None

@@ -169,7 +169,8 @@ class LiveOutput:
     def _ipython_display_(self) -> None:
         from IPython.display import display
 
-        self._handle = display(self.view._repr_mimebundle_(), raw=True, display_id=True)
+        bundle = self.view._repr_mimebundle_()
+        self._handle = display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]
 
     def __repr__(self) -> str:
         return self.view.text

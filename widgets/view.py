@@ -43,9 +43,9 @@ class View:
         from IPython.display import display
 
         bundle: dict[str, Any] = self._repr_mimebundle_()
-        display(bundle, raw=True)
+        display(bundle, raw=True)  # type: ignore[no-untyped-call]
         if self.widget is not None and has_front_end():
-            display(self.widget())
+            display(self.widget())  # type: ignore[no-untyped-call]
 
 
 def has_front_end() -> bool:

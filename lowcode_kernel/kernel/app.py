@@ -10,7 +10,7 @@ from traitlets import List, Unicode
 _NO_LIMIT = 0
 
 
-class LowcodeKernelApp(IPKernelApp):  # type: ignore[misc]  # ipykernel has no types
+class LowcodeKernelApp(IPKernelApp):
     """IPython's kernel with the extension loaded, and without a limit on what waits to be sent to the front-end.
 
     A graph of a thousand elements is three thousand messages at once. ZeroMQ throws away what exceeds a socket's high-
@@ -28,7 +28,7 @@ class LowcodeKernelApp(IPKernelApp):  # type: ignore[misc]  # ipykernel has no t
         before = context.sockopts.get(zmq.SNDHWM)
         context.setsockopt(zmq.SNDHWM, _NO_LIMIT)
         try:
-            super().init_iopub(context)
+            super().init_iopub(context)  # type: ignore[no-untyped-call]
         finally:
             if before is None:
                 context.sockopts.pop(zmq.SNDHWM, None)

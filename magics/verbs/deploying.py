@@ -40,13 +40,12 @@ def _plan(bench: Workbench, arguments: Namespace, _: Show) -> Result:
 
 def _deploy(bench: Workbench, arguments: Namespace, show: Show) -> Result:
     from lowcode_kernel.farm.deploying import deploy
-    from lowcode_kernel.farm.platform import ensure_platform_services
+    from lowcode_kernel.farm.platform_services import ensure_platform_services
     from lowcode_kernel.magics.showing import ProgressOf, release_view
 
     environment = _environment(bench, arguments)
     bundle = bench.bundle_for(environment)
-    progress = ProgressOf(f"Deploy {bundle.application} {bundle.version} to {environment.name}")
-    show(progress)
+    progress = ProgressOf(f"Deploy {bundle.application} {bundle.version} to {environment.name}", show)
     with bench.hosts(environment) as hosts:
         release = deploy(environment, bundle, hosts, progress.report)
         ensure_platform_services(environment, hosts, bundle.application)
@@ -59,8 +58,7 @@ def _rollback(bench: Workbench, arguments: Namespace, show: Show) -> Result:
     from lowcode_kernel.magics.showing import ProgressOf, release_view
 
     environment = _environment(bench, arguments)
-    progress = ProgressOf(f"Roll {bench.application.name} back on {environment.name}")
-    show(progress)
+    progress = ProgressOf(f"Roll {bench.application.name} back on {environment.name}", show)
     with bench.hosts(environment) as hosts:
         release = rollback(environment, bench.application.name, hosts, progress.report, to=arguments.to)
     progress.finish()

@@ -41,6 +41,8 @@ def why_not() -> str:
     parents = runs.cgroup_parents()
     if not parents or not all(os.access(parent, os.W_OK) for parent in parents):
         return "the farm's hosts need a cgroup hierarchy that can be written"
+    if subprocess.run(["unshare", "--net", "--mount", "true"], capture_output=True, check=False).returncode:
+        return "the farm's hosts need namespaces, which root may not make here (a container without privileges?)"
     return ""
 
 

@@ -34,11 +34,9 @@ export function useToken(csrf) {
 }
 
 /**
- * Ask the server; returns the JSON of its answer, or null where it has none. Throws a Problem.
- * @param {"GET" | "POST" | "DELETE"} method
- * @param {string} path relative to the base, "api/screens/orders"
- * @param {{ query?: URLSearchParams, body?: unknown, signal?: AbortSignal }} [options]
- * @returns {Promise<any>}
+ * Ask the server; returns the JSON of its answer, or null where it has none. Throws a Problem. The path is relative to the base.
+ * @param {"GET" | "POST" | "DELETE"} method @param {string} path
+ * @param {{ query?: URLSearchParams, body?: unknown, signal?: AbortSignal }} [options] @returns {Promise<any>}
  */
 export async function request(method, path, { query, body, signal } = {}) {
   const address = new URL(path, document.baseURI);

@@ -126,6 +126,7 @@ async function guard(work) {
 }
 
 function draw() {
+  page.width = measured();
   if (page.place.path === "/sign-in") {
     document.title = `Sign in · ${title}`;
     const next = page.place.query.get("next") ?? "/";
@@ -159,13 +160,9 @@ const initials = (name) => name.split(/\s+/).map((part) => part.charAt(0)).slice
 
 function userMenu(user) {
   const roles = user.roles.map((role) => h("li", null, role));
-  return h(
-    "div",
-    { id: "user", popover: "auto", class: "menu" },
-    h("p", { class: "who" }, h("strong", null, user.name), h("span", null, user.email)),
-    roles.length > 0 && h("ul", { class: "roles", "aria-label": "Roles" }, roles),
-    h("button", { type: "button", class: "button", onclick: leave }, "Sign out"),
-  );
+  const who = h("p", { class: "who" }, h("strong", null, user.name), h("span", null, user.email));
+  const out = h("button", { type: "button", class: "button", onclick: leave }, "Sign out");
+  return h("div", { id: "user", popover: "auto", class: "menu" }, who, roles.length > 0 && h("ul", { class: "roles", "aria-label": "Roles" }, roles), out);
 }
 
 async function leave() {
@@ -213,15 +210,8 @@ function here(id) {
 /** Charts are drawn for the width of a panel: app.css has the same numbers. */
 const measured = () => Math.min(root.clientWidth, 1280) - (root.clientWidth <= 640 ? 50 : 82);
 
-function measure() {
-  if (page.width === measured()) return;
-  page.width = measured();
-  draw();
-}
-
 addEventListener("visit", visit);
 addEventListener("online", () => page.problem?.status === 0 && visit());
-new ResizeObserver(measure).observe(root);
+addEventListener("resize", () => page.width !== measured() && draw());
 followLinks();
-page.width = measured();
 visit();

@@ -10,10 +10,7 @@ const rendered = new WeakMap();
 
 /**
  * Describe an element. `on…` properties are listeners; null, false and true among the children are left out.
- * @param {string} tag
- * @param {Record<string, any> | null} [props]
- * @param {...any} children
- * @returns {Description}
+ * @param {string} tag @param {Record<string, any> | null} [props] @param {...any} children @returns {Description}
  */
 export function h(tag, props, ...children) {
   return { tag, props: props ?? {}, children: flat(children) };
@@ -21,8 +18,7 @@ export function h(tag, props, ...children) {
 
 /**
  * Make the children of `parent` what is described. Elements that stay keep their focus, scroll position and what was typed.
- * @param {Element} parent
- * @param {...any} children
+ * @param {Element} parent @param {...any} children
  */
 export function render(parent, ...children) {
   patchChildren(parent, flat(children), parent.namespaceURI);

@@ -25,30 +25,21 @@ function draw() {
   // a dialog is above everything else on the page; so is the place of the notices, shown anew each time
   if (place.matches(":popover-open")) place.hidePopover();
   if (notices.length) place.showPopover();
-  render(
-    place,
-    notices.map(({ key, words, failed }) =>
-      h(
-        "div",
-        { key, class: failed ? "notice failed" : "notice", role: failed ? "alert" : "status" },
-        h("span", null, sentence(words)),
-        h("button", { type: "button", class: "icon", "aria-label": "Close", onclick: () => close(key) }, "×"),
-      ),
-    ),
-  );
+  render(place, notices.map(one));
 }
+
+const one = ({ key, words, failed }) => {
+  const cross = h("button", { type: "button", class: "icon", "aria-label": "Close", onclick: () => close(key) }, "×");
+  return h("div", { key, class: failed ? "notice failed" : "notice", role: failed ? "alert" : "status" }, h("span", null, sentence(words)), cross);
+};
 
 /** Show a problem with a way out of it. @param {import("./api.js").Problem} problem @param {() => void} retry */
 export function problemPanel(problem, retry) {
   const away = problem.status === 0 || problem.status >= 500;
-  return h(
-    "div",
-    { class: "panel problem", role: "alert" },
-    h("h2", null, headline(problem.status)),
-    h("p", null, `${sentence(problem.message)}.`.replace(/\.\.$/, ".")),
-    problem.trace && h("p", { class: "trace" }, "Trace ", h("code", null, problem.trace)),
-    h("div", { class: "actions" }, away ? h("button", { type: "button", class: "button", onclick: retry }, "Try again") : h("a", { class: "button", href: "./" }, "To the start")),
-  );
+  const words = h("p", null, `${sentence(problem.message)}.`.replace(/\.\.$/, "."));
+  const trace = problem.trace && h("p", { class: "trace" }, "Trace ", h("code", null, problem.trace));
+  const out = away ? h("button", { type: "button", class: "button", onclick: retry }, "Try again") : h("a", { class: "button", href: "./" }, "To the start");
+  return h("div", { class: "panel problem", role: "alert" }, h("h2", null, headline(problem.status)), words, trace, h("div", { class: "actions" }, out));
 }
 
 /** @param {number} status */

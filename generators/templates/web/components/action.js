@@ -4,11 +4,7 @@ import { h } from "../dom.js";
 import { notify } from "../feedback.js";
 import { openDialog } from "./dialog.js";
 
-/**
- * @param {string} label
- * @param {string} action
- * @param {{ ask?: import("./fields.js").Field[], confirm?: string }} [options]
- */
+/** @param {string} label @param {string} action @param {{ ask?: import("./fields.js").Field[], confirm?: string }} [options] */
 export function button(label, action, { ask = [], confirm } = {}) {
   return {
     group: "actions",

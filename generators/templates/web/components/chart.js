@@ -20,13 +20,9 @@ function chart({ label, x, y }, marks) {
   return {
     view(data, { state, update, width }) {
       const empty = data.rows.every((row) => isEmpty(row[y.name]));
-      return h(
-        "figure",
-        { class: "panel chart" },
-        h("figcaption", null, h("h3", null, name)),
-        empty ? h("p", { class: "empty" }, "No values") : drawing(data.rows, { name, x, y, marks, width }, state, update),
-        !empty && values(data.rows, x, y),
-      );
+      const caption = h("figcaption", null, h("h3", null, name));
+      const shown = empty ? h("p", { class: "empty" }, "No values") : [drawing(data.rows, { name, x, y, marks, width }, state, update), values(data.rows, x, y)];
+      return h("figure", { class: "panel chart" }, caption, shown);
     },
   };
 }
@@ -62,8 +58,8 @@ function drawing(rows, { name, x, y, marks, width }, state, update) {
     h("title", null, name),
     ticks.map((tick) => grid(tick, height(tick), width)),
     chosen && h("rect", { class: "chosen", x: chosen.middle - step / 2, y: SPACE.top, width: step, height: INSIDE }),
-    marks(points, height, step),
     h("line", { class: "zero", x1: SPACE.left, x2: width - SPACE.right, y1: height(0), y2: height(0) }),
+    marks(points, height, step),
     labels(points, step, x),
     h("text", { class: "axis", x: SPACE.left + (width - SPACE.left - SPACE.right) / 2, y: HEIGHT - 4, "text-anchor": "middle" }, x.label),
     chosen && tooltip(spoken(chosen.row, x, y), chosen.middle, height(Math.max(chosen.value ?? 0, 0)), width),
@@ -113,12 +109,8 @@ const spoken = (row, x, y) => `${x.label} ${text(x.kind, row[x.name])} · ${y.la
 function tooltip(words, middle, y, width) {
   const wide = words.length * LETTER + 16;
   const left = Math.min(Math.max(middle - wide / 2, 0), width - wide);
-  return h(
-    "g",
-    { class: "tooltip", transform: `translate(${left} ${Math.max(y - 34, 0)})` },
-    h("rect", { width: wide, height: 26, rx: 4 }),
-    h("text", { x: wide / 2, y: 17, "text-anchor": "middle" }, words),
-  );
+  const label = h("text", { x: wide / 2, y: 17, "text-anchor": "middle" }, words);
+  return h("g", { class: "tooltip", transform: `translate(${left} ${Math.max(y - 34, 0)})` }, h("rect", { width: wide, height: 26, rx: 4 }), label);
 }
 
 function moved(event, at, count) {

@@ -13,11 +13,7 @@ export const text = () => ({ view: (data) => h("p", { class: "text" }, data.text
 /** A heading within the page. */
 export const section = () => ({ view: (data) => h("h2", null, data.text) });
 
-/**
- * One figure, with its label.
- * @param {string} label
- * @param {{ type?: import("../format.js").Kind, unit?: string }} [options]
- */
+/** One figure. @param {string} label @param {{ type?: import("../format.js").Kind, unit?: string }} [options] */
 export function metric(label, { type = "any", unit } = {}) {
   return {
     group: "metrics",
@@ -28,20 +24,14 @@ export function metric(label, { type = "any", unit } = {}) {
   };
 }
 
-/**
- * One record: its attributes with their labels.
- * @param {{ label?: string, attributes: import("./columns.js").Column[] }} options
- */
+/** One record. @param {{ label?: string, attributes: import("./columns.js").Column[] }} options */
 export function details({ label, attributes }) {
   const item = (attribute, value) => h("div", null, h("dt", null, attribute.label), h("dd", null, shown(attribute.kind, value)));
   return {
-    view: (data) =>
-      h(
-        "section",
-        { class: "panel" },
-        label && h("h3", null, label),
-        h("dl", { class: "details" }, attributes.map((attribute) => item(attribute, data.attributes[attribute.name]))),
-      ),
+    view(data) {
+      const items = attributes.map((attribute) => item(attribute, data.attributes[attribute.name]));
+      return h("section", { class: "panel" }, label && h("h3", null, label), h("dl", { class: "details" }, items));
+    },
   };
 }
 

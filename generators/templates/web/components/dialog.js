@@ -42,14 +42,15 @@ function told(problem, fields) {
   return { errors, words: Object.keys(errors).length ? "" : sentence(problem.message) + trace };
 }
 
-/** Read the form; the browser says what is wrong with a value, in the user's language. */
+/** Read the form; the browser knows what is wrong with a value. */
 function answers(fields, options, elements) {
   const [values, errors] = [{}, {}];
   for (const field of fields) {
     const element = elements.namedItem(field.name);
     try {
-      if (!element.checkValidity()) errors[field.name] = element.validationMessage;
-      else values[field.name] = valueOf(field, element, options[field.name]);
+      if (element.validity.valueMissing) errors[field.name] = "This is needed";
+      else if (!element.validity.valid) errors[field.name] = element.validationMessage;
+      else if (element.value !== "" || "value" in field.limits) values[field.name] = valueOf(field, element, options[field.name]);
     } catch (error) {
       errors[field.name] = error.message; // text that is not JSON
     }

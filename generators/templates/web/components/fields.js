@@ -2,34 +2,19 @@
 import { h } from "../dom.js";
 
 /** @typedef {{ value: any, label: string }} Option */
-/** @typedef {{ required?: boolean, maxLength?: number, scale?: number, choices?: string[], value?: any, note?: string }} Limits */
+/** @typedef {{ required?: boolean, maxLength?: number, scale?: number, choices?: string[], value?: any }} Limits */
 /** @typedef {{ name: string, label: string, kind: string, limits: Limits }} Field */
 
 /** @param {string} kind */
 const of = (kind) => (/** @type {string} */ name, /** @type {string} */ label, /** @type {Limits} */ limits = {}) => ({ name, label, kind, limits });
 
 export const field = {
-  text: of("text"),
-  longText: of("longText"),
-  integer: of("integer"),
-  decimal: of("decimal"),
-  boolean: of("boolean"),
-  date: of("date"),
-  time: of("time"),
-  dateTime: of("dateTime"),
-  choice: of("choice"),
-  email: of("email"),
-  url: of("url"),
-  json: of("json"),
+  text: of("text"), longText: of("longText"), choice: of("choice"), email: of("email"), url: of("url"), json: of("json"),
+  integer: of("integer"), decimal: of("decimal"), boolean: of("boolean"), date: of("date"), time: of("time"), dateTime: of("dateTime"),
 };
 
 export const input = {
-  text: of("text"),
-  number: of("decimal"),
-  date: of("date"),
-  choice: of("choice"),
-  checkbox: of("boolean"),
-  entity: of("entity"),
+  text: of("text"), number: of("decimal"), date: of("date"), choice: of("choice"), checkbox: of("boolean"), entity: of("entity"),
 };
 
 /** @type {Record<string, Record<string, any>>} */
@@ -75,10 +60,16 @@ export function valueOf({ kind }, element, options) {
   return option ? option.value : (READ[kind] ?? String)(element.value);
 }
 
+/** @param {Field} field */
+function noteOf({ kind, limits }) {
+  if (kind === "dateTime") return "In UTC";
+  return limits.maxLength && limits.maxLength > 40 ? `At most ${limits.maxLength} characters` : null;
+}
+
 /** A field of a form, with its label, what is wrong with it, and how long it may be. */
 export function labelled(item, value, options, { error, busy, prefix }) {
   const id = `${prefix}-${item.name}`;
-  const note = error ?? item.limits.note ?? (item.limits.maxLength > 40 ? `At most ${item.limits.maxLength} characters` : null);
+  const note = error ?? noteOf(item);
   const properties = { id, disabled: busy, "aria-invalid": error ? "true" : null, "aria-describedby": note ? `${id}-note` : null };
   const label = h("label", { for: id }, item.label, !item.limits.required && item.kind !== "boolean" && h("span", { class: "optional" }, " optional"));
   return h(

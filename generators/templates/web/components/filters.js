@@ -6,11 +6,7 @@ import { control } from "./fields.js";
 const PAUSE = 400; // milliseconds: a date or a word is taken when nobody types on
 let timer = 0;
 
-/**
- * @param {import("./fields.js").Field[]} inputs
- * @param {Record<string, any>} values
- * @param {Record<string, import("./fields.js").Option[]>} options
- */
+/** @param {import("./fields.js").Field[]} inputs @param {Record<string, any>} values @param {Record<string, import("./fields.js").Option[]>} options */
 export function filters(inputs, values, options) {
   if (inputs.length === 0) return null;
   const one = (item) => {

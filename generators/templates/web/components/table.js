@@ -5,11 +5,10 @@ import { go } from "../router.js";
 import { isNumeric, sorted } from "./columns.js";
 
 const PAGE = 100; // rows in the page at once: all the sorting and finding is done on the data
+const WIDE = 8; // columns that surely fit a wide window
 const FEW = 12; // rows that need no search
 
-/**
- * @param {{ label?: string, columns: import("./columns.js").Column[], row?: (row: any) => string, empty?: string }} options
- */
+/** @param {{ label?: string, columns: import("./columns.js").Column[], row?: (row: any) => string, empty?: string }} options */
 export function table({ label, columns, row, empty = "Nothing here yet" }) {
   return {
     view(data, here) {
@@ -18,24 +17,15 @@ export function table({ label, columns, row, empty = "Nothing here yet" }) {
       const last = Math.max(0, Math.ceil(rows.length / PAGE) - 1);
       const page = Math.min(state.page ?? 0, last);
       const body = rows.slice(page * PAGE, (page + 1) * PAGE).map((values) => line(values, columns, row));
-      const turn = (to) => update({ page: to });
+      const head = h("tr", null, columns.map((column) => heading(column, state, update)));
+      const all = h("table", { class: row ? "linked" : null, "aria-label": label ?? "Rows" }, h("thead", null, head), h("tbody", { onkeydown: row && moveFocus }, body));
       return h(
         "section",
         { class: "panel flush" },
         toolbar(label, data.rows.length, rows.length, state, update),
-        rows.length === 0
-          ? h("p", { class: "empty" }, data.rows.length ? "No row has this word" : empty)
-          : h(
-              "div",
-              { class: "scroll" },
-              h(
-                "table",
-                { class: row ? "linked" : null, "aria-label": label ?? document.title },
-                h("thead", null, h("tr", null, columns.map((column) => heading(column, state, update)))),
-                h("tbody", { onkeydown: row && moveFocus }, body),
-              ),
-            ),
-        last > 0 && pager(page, last, rows.length, turn),
+        body.length > 0 && h("div", { class: columns.length <= WIDE ? "scroll fits" : "scroll" }, all),
+        body.length === 0 && h("p", { class: "empty" }, data.rows.length ? "No row has this word" : empty),
+        last > 0 && pager(page, last, rows.length, (to) => update({ page: to })),
       );
     },
   };
@@ -57,20 +47,9 @@ function arranged(rows, columns, state) {
 function toolbar(label, all, found, state, update) {
   if (!label && all <= FEW) return null;
   const count = found === all ? number(all) : `${number(found)} of ${number(all)}`;
-  return h(
-    "header",
-    null,
-    label && h("h3", null, label),
-    h("span", { class: "count", role: "status" }, `${count} ${all === 1 ? "row" : "rows"}`),
-    all > FEW &&
-      h("input", {
-        type: "search",
-        placeholder: "Find in table",
-        "aria-label": "Find in table",
-        value: state.word ?? "",
-        oninput: (event) => update({ word: event.target.value.trim(), page: 0 }),
-      }),
-  );
+  const find = (event) => update({ word: event.target.value.trim(), page: 0 });
+  const search = h("input", { type: "search", placeholder: "Find in table", "aria-label": "Find in table", oninput: find });
+  return h("header", null, label && h("h3", null, label), h("span", { class: "count", role: "status" }, `${count} ${all === 1 ? "row" : "rows"}`), all > FEW && search);
 }
 
 /** A column's heading; clicks sort upwards, downwards, and as the data came. */
@@ -87,15 +66,12 @@ function heading(column, state, update) {
 function line(values, columns, row) {
   const address = row?.(values);
   const open = address && ((event) => !event.target.closest("a") && !String(getSelection()) && go(address));
-  return h(
-    "tr",
-    { onclick: open || null },
-    columns.map((column, index) => {
-      const value = shown(column.kind, values[column.name]);
-      const content = index === 0 && address ? h("a", { href: address }, value.tag === "a" ? text(column.kind, values[column.name]) : value) : value;
-      return h("td", { class: `${isNumeric(column) ? "number" : ""} ${column.kind}`.trim() }, content);
-    }),
-  );
+  const cell = (column, index) => {
+    const value = shown(column.kind, values[column.name]);
+    const content = index === 0 && address ? h("a", { href: address }, value.tag === "a" ? text(column.kind, values[column.name]) : value) : value;
+    return h("td", { class: isNumeric(column) ? "number" : column.kind }, content);
+  };
+  return h("tr", { onclick: open }, columns.map(cell));
 }
 
 /** Up and down go from row to row. @param {KeyboardEvent} event */

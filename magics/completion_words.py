@@ -1,0 +1,58 @@
+"""The words of the language that completion offers, apart from what the model itself names."""
+
+from __future__ import annotations
+
+from lowcode_kernel.types import SCALARS
+
+TYPES = (*(name for name in SCALARS if name != "Choice"), 'Choice("', "many(", "None")
+MARKS = ("unique()", "was(", "field(", "now()", "today()", "True", "False")
+ENTITY_LINES = ("key(", "index(", "unique(", "access(")
+FUNCTIONS = (
+    "require(",
+    "user",
+    "now()",
+    "today()",
+    "log(",
+    "Refused",
+    "len(",
+    "sum(",
+    "min(",
+    "max(",
+    "sorted(",
+    "round(",
+    "any(",
+    "all(",
+    "range(",
+    "date(",
+    "timedelta(",
+)
+COMPONENTS = (
+    "title(",
+    "text(",
+    "section(",
+    "metric(",
+    "table(",
+    "details(",
+    "chart(",
+    "button(",
+    "link(",
+    "date_input(",
+    "text_input(",
+    "number_input(",
+    "choice_input(",
+    "checkbox(",
+    "entity_input(",
+)
+METHODS = ("get", "find", "list", "count", "create", "update", "delete")
+USER_ATTRIBUTES = ("id", "name", "email", "active")
+LOG_TABLES = ("errors", "audit", "requests", "queries", "jobs", "deployments")
+HEADER_OPTIONS = {
+    "action": ("--role", "--rest"),
+    "screen": ("--role",),
+    "test": ("--role",),
+    "job": ("--timeout", "--retries", "--priority", "--notebook"),
+    "integration": ("--base-url", "--openapi", "--timeout"),
+    "data": ("--file",),
+    "entity": ("--was",),
+}
+OPTION_VALUES = {"priority": ("low", "normal", "high")}
