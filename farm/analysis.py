@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
     import pyarrow as pa
-    from lowcode_kernel.farm.environments import Environment
+    from lowcode_kernel.farm.environments import Environment, Secret
 
 MEMORY = "1GB"
 SHOWN = 20  # rows in the plain form
@@ -81,16 +81,30 @@ def query_logs(environment: Environment, sql: str) -> LogTable:
     Raises: LowcodeError, with the nearest name where a table or a column is not there.
     """
     try:
-        connection = _open(environment)
+        return _answer(environment, sql)
     except lake.LakeFault as fault:
         fact = f"the logs of {environment.name} don't answer: {str(fault).strip().splitlines()[0]}"
         raise LowcodeError.of(fact, "is PostgreSQL running?", code="LK705") from None
-    try:
-        return LogTable(lake.select(connection, sql))
-    except lake.Unanswerable as fault:
-        raise _explained(fault, lake.describe(connection)) from None
-    finally:
-        connection.close()
+
+
+def _answer(environment: Environment, sql: str) -> LogTable:
+    """Ask the lake that is open; where its connection turns out to be broken, ask once more through a new one."""
+    place = (environment.database_url(lake.DATABASE), environment.lake_path)
+    for _ in range(2):
+        connection = _opened.get(place) or _opened.setdefault(place, _open(environment))
+        try:
+            return LogTable(lake.select(connection, sql))
+        except lake.Unanswerable as fault:
+            raise _explained(fault, lake.describe(connection)) from None
+        except lake.LakeFault as fault:
+            _opened.pop(place).close()
+            broken = fault
+    # it opened, so it is there: the question itself is at fault, for example a file that is not
+    raise LowcodeError.of(*_first_words(str(broken)), code="LK708")
+
+
+# Opening costs 0.8 s of CPU, most of it to verify the extensions' signatures (2026-11), a question after that 10 ms.
+_opened: dict[tuple[Secret, str], duckdb.DuckDBPyConnection] = {}
 
 
 def _open(environment: Environment) -> duckdb.DuckDBPyConnection:

@@ -40,6 +40,7 @@ HOSTS = ("fe1", "fe2")
 STEP = 10
 READY_SECONDS = 60.0
 START_PATIENCE = 180.0
+ATTEMPTS = 3
 SOCKET_PATH = 107
 LONGEST_BELOW = len("/hosts/fe1/") + 40 + len("/run/0123456789ab.sock")
 
@@ -149,7 +150,7 @@ def run_folder(folder: Path) -> Path:
     or PostgreSQL's user has no way to it, in a short folder of our own below /tmp.
     """
     account = service_account()
-    long = len(os.fsencode(folder)) + len("/run") + LONGEST_BELOW > SOCKET_PATH
+    long = len(os.fsencode(folder)) + LONGEST_BELOW > SOCKET_PATH
     closed = account is not None and folder.exists() and not can_reach(account, folder)
     if not long and not closed:
         return folder / "run"
@@ -170,7 +171,7 @@ def _is_running(development: Development) -> bool:
         return False
     try:
         states = {service.name: service.state for service in development.supervisor.services()}
-    except OSError:
+    except LowcodeError:
         return False
     return all(states.get(name) in {"running", "starting"} for name in (postgres.NAME, queue.NAME, web.NAME))
 
@@ -206,10 +207,19 @@ def _start(home: Path, folder: Path) -> Development:
     development = found or _first(home, folder)
     development.supervisor.end()
     postgres.clear_stale(development.cluster)
-    development = _with_free_ports(development)
-    _prepare_folders(development)
-    _start_services(development)
-    return development
+    return _start_on_free_ports(development)
+
+
+def _start_on_free_ports(development: Development) -> Development:
+    """Start everything; again on the next ports where another program took one between our looking and listening."""
+    for _ in range(ATTEMPTS - 1):
+        development = _with_free_ports(development)
+        try:
+            return _start_services(development)
+        except LowcodeError:
+            if all(_is_free(port) for port in development.choice.ports):
+                raise
+    return _start_services(_with_free_ports(development))
 
 
 def _open_way(folder: Path, group: int) -> None:
@@ -284,10 +294,11 @@ def _prepare_folders(development: Development) -> None:
         (run / "hosts").symlink_to(folder / "hosts")
 
 
-def _start_services(development: Development) -> None:
+def _start_services(development: Development) -> Development:
     """Start ours, all at once, and wait for each; then what others had running here. What was begun ends where one
     does not come up.
     """
+    _prepare_folders(development)
     supervisor = development.supervisor
     for program in (queue.queue_program(development.queue), web.web_program(development.web)):
         supervisor.define(program)
@@ -303,9 +314,11 @@ def _start_services(development: Development) -> None:
         _await(development, web.NAME, lambda: web.is_ready(development.web))
     except BaseException:
         supervisor.shut_down()
+        _remove_run_folder(development)
         raise
     for service in supervisor.services():
         supervisor.launch(service.name)
+    return development
 
 
 def _await(development: Development, name: str, is_ready: Callable[[], bool]) -> None:
@@ -340,5 +353,9 @@ def stop_development(home: Path) -> None:
             found.supervisor.shut_down()
         found.supervisor.end()
         postgres.clear_stale(found.cluster)
-        if found.run != found.folder / "run":
-            shutil.rmtree(found.run, ignore_errors=True)
+        _remove_run_folder(found)
+
+
+def _remove_run_folder(development: Development) -> None:
+    if development.run != development.folder / "run":
+        shutil.rmtree(development.run, ignore_errors=True)

@@ -278,11 +278,10 @@ def read_farm_file(path: Path) -> dict[str, dict[str, Any]]:
     for name in content.keys() - {"environments"}:
         findings.add(name, "is not known", "environments are tables: [environments.prod]")
     tables = content.get("environments", {})
-    environments = (
-        {name: _environment(name, table, findings) for name, table in tables.items()}
-        if isinstance(tables, dict)
-        else {}
-    )
+    if not isinstance(tables, dict):
+        findings.add("environments", "is not a table", "[environments.prod]")
+        tables = {}
+    environments = {name: _environment(name, table, findings) for name, table in tables.items()}
     findings.raise_all()
     return environments
 

@@ -32,6 +32,7 @@ class Status:
     database: DatabaseFacts
     deploying: str | None = None
     unfinished: Release | None = None
+    url: str = ""
 
     @property
     def is_sound(self) -> bool:
@@ -56,6 +57,7 @@ def status(environment: Environment, application: str, hosts: Sequence[Host]) ->
         database=gather_database_facts(environment, application),
         deploying=holder,
         unfinished=running[0].release if running and holder is None else None,
+        url=environment.public_url,
     )
 
 

@@ -313,16 +313,24 @@ def describe(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, ...]
 def select(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:
     """Run one statement that reads, and return its rows.
 
-    Raises: `Unanswerable` where it is not one, or does not fit what is in the lake.
+    Raises: `Unanswerable` where it is not one, or does not fit what is in the lake; `LakeFault` where the lake is away.
     """
     import duckdb
 
+    cursor = connection.cursor()
     try:
-        statements = connection.extract_statements(sql)
+        cursor.execute("USE lake")
+        statements = cursor.extract_statements(sql)
         if len(statements) != 1:
             raise Unanswerable(kind="count", message=f"{len(statements)} statements")
         if statements[0].type not in {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}:
             raise Unanswerable(kind="write", message=statements[0].type.name)
-        return connection.execute(statements[0]).to_arrow_table()
-    except duckdb.Error as fault:
+        return cursor.execute(statements[0]).to_arrow_table()
+    except duckdb.InterruptException:
+        raise KeyboardInterrupt from None
+    except (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError, duckdb.OutOfMemoryException) as fault:
         raise Unanswerable(kind=type(fault).__name__, message=str(fault)) from fault
+    except duckdb.Error as fault:
+        raise LakeFault(str(fault)) from fault
+    finally:
+        cursor.close()

@@ -13,7 +13,7 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from lowcode_kernel.farm.scheduling import next_tick
+from lowcode_kernel.farm.desk import next_tick
 
 from lowcode_kernel.plan import Plan, Step, StepName
 from lowcode_kernel.problems import LowcodeError

@@ -20,6 +20,8 @@ def ensure_platform_services(environment: Environment, hosts: Sequence[Host], ap
     """
     if not environment.embedded:
         return
+    from lowcode_kernel.farm.databases import ensure_database
+    from lowcode_kernel.farm.lake import DATABASE
     from lowcode_kernel.farm.log_service import log_service_of
     from lowcode_kernel.farm.worker import worker_of
 
@@ -28,4 +30,5 @@ def ensure_platform_services(environment: Environment, hosts: Sequence[Host], ap
             host.link(application, host.root / DEFAULT)
         host.start(worker_of(environment, host))
     if environment.queue_url and environment.lake_path:
+        ensure_database(environment, DATABASE)
         hosts[0].start(log_service_of(environment))

@@ -71,11 +71,25 @@ async def connect(url: str) -> Client:
     """
     import nats
 
-    seconds = int(CONNECT.total_seconds())
+    met: list[Exception] = []
+
+    async def note(error: Exception) -> None:
+        met.append(error)
+
     try:
-        return await nats.connect(url, connect_timeout=seconds, allow_reconnect=False, error_cb=_quiet)
+        # by itself nats-py tries a first connection sixty times, two seconds apart, whatever allow_reconnect says
+        return await nats.connect(
+            url,
+            connect_timeout=int(CONNECT.total_seconds()),
+            allow_reconnect=False,
+            max_reconnect_attempts=1,
+            reconnect_time_wait=0.1,  # type: ignore[arg-type] - it takes any number
+            error_cb=note,
+        )
     except (TimeoutError, OSError, nats.errors.Error) as error:
-        fact = f"the queue at {url.rpartition('@')[2]} does not answer: {error or type(error).__name__}"
+        cause = met[-1] if met else error
+        address = url.rpartition("@")[2].removeprefix("nats://")
+        fact = f"the queue at {address} does not answer: {cause or type(cause).__name__}"
         raise LowcodeError.of(fact, "is nats-server running?", code="LK700") from None
 
 
@@ -84,10 +98,6 @@ def faults() -> tuple[type[Exception], ...]:
     import nats
 
     return (nats.errors.Error, asyncio.TimeoutError, OSError, StreamMoved)
-
-
-async def _quiet(error: Exception) -> None:
-    """Leave it to the caller: every fault also comes up in the call that met it."""
 
 
 async def ensure_stream(connection: Client) -> JetStreamContext:

@@ -7,8 +7,10 @@ bundle that the metadata keeps.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from lowcode_kernel.farm.hosts import HostLost
 from lowcode_kernel.farm.journal import LeaseLost, open_journal
 from lowcode_kernel.farm.lease import TTL, hold_lease
 from lowcode_kernel.farm.phases import cancel, roll_forward
@@ -63,7 +65,8 @@ def settle(
     for deployment in reversed(unfinished):
         work = _work(environment, journal, lease, hosts, deployment)
         for host in work.hosts.values():
-            fenced(work, host, "fence")
+            with suppress(HostLost):  # what follows meets it again, and says so
+                fenced(work, host, "fence")
         if deployment.decided:
             _finish(work, report, supersede=supersede)
         else:

@@ -61,10 +61,11 @@ def _before(deployed: Sequence[Deployment]) -> str:
     was rolled back from.
     """
     current = deployed[0].plan.version
-    brought = next((one for one in deployed if one.kind == "deploy" and one.plan.version == current), deployed[0])
-    if brought.plan.previous is None or brought.plan.previous == current:
+    brought = (one.plan.previous for one in deployed if one.kind == "deploy" and one.plan.version == current)
+    before = next((version for version in brought if version not in (None, current)), None)  # a repair brings itself
+    if before is None:
         raise LowcodeError.of(f"there is no release before {current}", code="LK630")
-    return brought.plan.previous
+    return before
 
 
 def _named(deployed: Sequence[Deployment], wanted: str) -> str:

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from lowcode_kernel.schema import Schema
 
 
-def generate(app: Application, history: tuple[Schema, ...] = ()) -> Bundle:
+def generate(app: Application, history: tuple[Schema, ...] = (), *, tests: bool = False) -> Bundle:
     """Generate an application without errors. `history` is what a database was given so far, oldest first; its last entry is what the upgrade starts from.
+
+    With `tests`, the bundle has a module that runs the `%%test` cells: for a database of its own, not for shipping.
 
     Raises:
         LowcodeError: the database can't be brought to the new shape without losing data or failing; the problems say how to go on.
@@ -30,7 +32,7 @@ def generate(app: Application, history: tuple[Schema, ...] = ()) -> Bundle:
     jobs = job_specs(app)
     files = [
         *service_files(app, schema),
-        *element_files(app),
+        *element_files(app, tests=tests),
         *integration_files(app),
         *web_files(app, screen_views(app)),
         *project_files(app, jobs),

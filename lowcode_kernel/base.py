@@ -132,7 +132,7 @@ def _join_references(there: BaseTable, needed: BaseTable) -> tuple[Reference, ..
 
 
 def _join_indexes(there: BaseTable, needed: BaseTable, paired: set[str]) -> tuple[Index, ...]:
-    """Keep what is unique in both. What a trigger rounds into a column can't be unique there: two values may become one."""
+    """Keep what is unique in both. A column that a trigger rounds into can't be unique: two values may become one."""
     shown = {column.name for column in needed.columns}
     kept = [i for i in there.indexes if not i.unique or _stays_unique(i, needed, shown, paired)]
     return (*kept, *(index for index in needed.indexes if index not in kept))

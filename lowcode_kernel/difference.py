@@ -84,7 +84,11 @@ def _copied(app: str, table: BaseTable, copy: Copy) -> Iterator[Change]:
     column = table.column(copy.target)
     if column is not None:
         source = identifier(copy.source)
-        yield ddl.fill(app, table, column, copy.up.format(source), f" AND {source} IS NOT NULL")
+        value = copy.up.format(source)
+        if copy.target_default:
+            yield ddl.fill(app, table, column, f"coalesce({value}, {copy.target_default})")
+            return
+        yield ddl.fill(app, table, column, value, f" AND {source} IS NOT NULL")
 
 
 def _altered_references(app: str, before: BaseTable, table: BaseTable) -> Iterator[Change]:

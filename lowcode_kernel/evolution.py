@@ -146,9 +146,17 @@ def _resolved_columns(table: Table, match: Table | None, bases: dict[str, str], 
     matches = _match_columns(table, former)
     # a former column that comes first may be matched by a later one, so all matches are used before any free name is
     used = {column.name for column in base.columns}
-    columns = []
+    columns: list[Column] = []
     for column in table.columns:
-        place = _Place(table=table, base=base, former=former, bases=bases, used=used, resolution=resolution)
+        place = _Place(
+            table=table,
+            base=base,
+            former=former,
+            bases=bases,
+            used=used,
+            given={c.base for c in columns},
+            resolution=resolution,
+        )
         columns.append(_resolved_column(column, matches[column.name], place))
         used.add(columns[-1].base)
     resolved = replace(table, columns=tuple(columns))
@@ -186,6 +194,7 @@ class _Place:
     former: Table
     bases: dict[str, str]
     used: set[str]
+    given: set[str]
     resolution: _Resolution
 
     def target(self, column: Column) -> str | None:
@@ -228,16 +237,20 @@ def _left_column(column: Column, place: _Place) -> BaseColumn | None:
     shown = {c.base for c in place.former.columns}
     paired = {name for copy in place.base.copies for name in (copy.source, copy.target)}
     for left in place.base.columns:
-        free = left.name not in shown and left.name not in paired and left.last in {column.name, column.was}
+        free = left.name not in shown | paired | place.given and left.last in {column.name, column.was}
         if free and left.type == column.type and place.former_target(left.name) == place.target(column):
             return left
     return None
 
 
-def _check_tightened(column: Column, match: Column, place: _Place) -> None:
+def _check_required(column: Column, match: Column, place: _Place) -> None:
     if match.nullable and not column.nullable and column.default is None:
         fact = "is required now, but rows may have no value"
         place.resolution.report(place.table, column.name, fact, "give it a default, or leave it optional (| None)")
+
+
+def _check_tightened(column: Column, match: Column, place: _Place) -> None:
+    _check_required(column, match, place)
     if match.limit.joined(column.limit) != column.limit:
         fact = "allows less than before; rows that are there keep their values"
         hint = "the database goes on allowing what an earlier version may write"
@@ -249,6 +262,7 @@ def _retyped(column: Column, match: Column, place: _Place) -> Column:
     plain = place.target(column) is None and place.former_target(match.base) is None
     found = conversion(match.type, column.type, column.limit) if plain else None
     if found:
+        _check_required(column, match, place)
         place.resolution.copies.append((place.base.name, _copy(column, match, physical, found, place.base)))
         return replace(column, physical=physical)
     before, after = _words(match.type, place.former_target(match.base)), _words(column.type, place.target(column))

@@ -158,7 +158,7 @@ class _Analyzer:
     def _entity_name(self, name: str) -> str | None:
         if name in self.app.entities or name == "User":
             return name
-        return next((known for known in [*self.app.entities, "User"] if snake_case(known) == name.lower()), None)
+        return next((known for known in [*self.app.entities, "User"] if name.lower() in {snake_case(known), known.lower()}), None)
 
     def _column(self, column: exp.Column, scope: Scope, sources: dict[str, _Source], aliases: set[str]) -> ResultColumn | None:
         if isinstance(column.this, exp.Star):

@@ -6,7 +6,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from lowcode_kernel.magics.verbs import MODULES, verb
+from lowcode_kernel.magics.verbs import MODULES, find_verb
 from lowcode_kernel.magics.verbs.verb import Help, parse
 from lowcode_kernel.magics.workbench import Workbench
 from lowcode_kernel.problems import LowcodeError, did_you_mean
@@ -40,7 +40,7 @@ def _run(words: list[str]) -> int:
         return run_demo(Path(words[1]) if len(words) > 1 else Path("notebooks/00_tour.ipynb"))
     if name not in MODULES:
         raise LowcodeError.of(f'there is no verb "{name}"', did_you_mean(name, MODULES), code="LK003")
-    found = verb(name)
+    found = find_verb(name)
     notebook = next((word for word in words[1:] if word.endswith(".ipynb")), None)
     arguments = parse(found, [word for word in words[1:] if word != notebook], prefix="lowcode ")
     if notebook is None:
@@ -52,7 +52,7 @@ def _run_verb(name: str, notebook: Path, arguments: object) -> int:
     from lowcode_kernel.notebook import read_notebook
 
     bench = Workbench(partial(read_notebook, notebook), notebook.resolve().parent)
-    result = verb(name).run(bench, arguments, _print)  # type: ignore[arg-type]
+    result = find_verb(name).run(bench, arguments, _print)  # type: ignore[arg-type]
     if getattr(arguments, "json", False):
         from lowcode_kernel.magics.showing import as_json
 
@@ -63,7 +63,7 @@ def _run_verb(name: str, notebook: Path, arguments: object) -> int:
 
 
 def _usage() -> str:
-    lines = [f"  {name:<10}{verb(name).summary}" for name in MODULES]
+    lines = [f"  {name:<10}{find_verb(name).summary}" for name in MODULES]
     return "\n".join(["lowcode VERB NOTEBOOK [arguments]    (lowcode VERB -h tells a verb's arguments)", "", *lines, "", "  demo      Run the tour from the first cell to the last."])
 
 

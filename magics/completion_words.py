@@ -8,40 +8,12 @@ TYPES = (*(name for name in SCALARS if name != "Choice"), 'Choice("', "many(", "
 MARKS = ("unique()", "was(", "field(", "now()", "today()", "True", "False")
 ENTITY_LINES = ("key(", "index(", "unique(", "access(")
 FUNCTIONS = (
-    "require(",
-    "user",
-    "now()",
-    "today()",
-    "log(",
-    "Refused",
-    "len(",
-    "sum(",
-    "min(",
-    "max(",
-    "sorted(",
-    "round(",
-    "any(",
-    "all(",
-    "range(",
-    "date(",
-    "timedelta(",
+    *("require(", "user", "now()", "today()", "log(", "Refused", "date(", "timedelta("),
+    *("len(", "sum(", "min(", "max(", "sorted(", "round(", "any(", "all(", "range("),
 )
 COMPONENTS = (
-    "title(",
-    "text(",
-    "section(",
-    "metric(",
-    "table(",
-    "details(",
-    "chart(",
-    "button(",
-    "link(",
-    "date_input(",
-    "text_input(",
-    "number_input(",
-    "choice_input(",
-    "checkbox(",
-    "entity_input(",
+    *("title(", "text(", "section(", "metric(", "table(", "details(", "chart(", "button(", "link("),
+    *("date_input(", "text_input(", "number_input(", "choice_input(", "checkbox(", "entity_input("),
 )
 METHODS = ("get", "find", "list", "count", "create", "update", "delete")
 USER_ATTRIBUTES = ("id", "name", "email", "active")

@@ -111,10 +111,10 @@ class Notebook:
     def _run_verb(self, name: str, line: str, extra: list[str] | None = None) -> None:
         from IPython.display import display
 
-        from lowcode_kernel.magics.verbs import verb
+        from lowcode_kernel.magics.verbs import find_verb
         from lowcode_kernel.magics.verbs.verb import Help, parse, split
 
-        found = verb(name)
+        found = find_verb(name)
         try:
             arguments = parse(found, [*split(line, f"%{name}"), *(extra or [])], prefix="%")
         except Help as text:

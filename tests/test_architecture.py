@@ -50,8 +50,8 @@ DOORS: dict[tuple[str, str], tuple[str, ...]] = {
     ("farm", "psycopg"): ("farm/databases.py", "farm/loading.py"),
     # the tables in one, the statements of a deployment's journal in the other
     ("farm", "sqlalchemy"): ("farm/metadata.py", "farm/journal.py"),
-    # cells in one, what they show in the other
-    ("magics", "IPython"): ("magics/notebook.py", "magics/showing.py"),
+    # what a cell does, what it shows, and what the Tab key offers in it
+    ("magics", "IPython"): ("magics/notebook.py", "magics/showing.py", "magics/completion.py"),
     ("widgets", "ipycytoscape"): ("widgets/graph_view.py",),
     ("widgets", "ipywidgets"): ("widgets/controls.py",),
     # showing a view, and showing one that changes in place

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from lowcode_kernel.magics.completion import register_completion, suggest, word_at
 
 from lowcode_kernel.assembly import assemble
 from lowcode_kernel.language import read_cell
-from lowcode_kernel.magics.completion import register_completion, suggest, word_at
 from lowcode_kernel.places import Place
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ CELLS = (
     "%%entity Flight\ncarrier: Airline\nnumber: Integer\ndeparts_at: DateTime",
     "%%query departures(origin: Text, day: Date)\nSELECT id, number FROM Flight",
     "%%action write_note(flight: Flight, text: Text)\nlog(text)",
-    "%%integration weather --base-url https://weather.example.com\nobservation = GET('/v1/observations/{station}', units=Text)",
+    "%%integration weather --base-url https://example.com\nobservation = GET('/v1/observations/{station}', units=Text)",
     '%%screen flight "/flights/{flight}"\ntitle("Flight")',
 )
 CASES = {

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 from lowcode_kernel.farm import ssh, systemd
-from lowcode_kernel.farm.embedded.supervisor import Supervisor, await_exit
+from lowcode_kernel.farm.embedded.processes import await_exit
+from lowcode_kernel.farm.embedded.supervisor import Supervisor
 from lowcode_kernel.farm.environments import HostAddress, Secret
 from lowcode_kernel.farm.hosts import TIMED_OUT, Host, HostLost, Service, checked_path
 from lowcode_kernel.farm.local import LocalHost

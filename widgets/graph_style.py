@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lowcode_kernel.widgets.records import GraphView, NodeView
 
 Rule = dict[str, object]
-_CURVED = 300  # nodes; above it edges are straight lines without arrows, which Chromium draws three times as fast
+CURVED = 300  # nodes; above it edges are straight lines without arrows, which Chromium draws three times as fast
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ def _rule(selector: str, style: dict[str, object]) -> Rule:
 
 def _base(nodes: int) -> list[Rule]:
     kinds = [_rule(f'node[kind="{kind}"]', {"background-color": colour}) for kind, colour in KIND_COLOURS.items()]
-    return [_rule("node", _NODE), *kinds, _rule("edge", _EDGE | (_CURVES if nodes <= _CURVED else _STRAIGHT))]
+    return [_rule("node", _NODE), *kinds, _rule("edge", _EDGE | (_CURVES if nodes <= CURVED else _STRAIGHT))]
 
 
 _NODE: dict[str, object] = {

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lowcode_kernel.widgets.drawing import graph_summary, kinds_of, shortened, static_graph
-from lowcode_kernel.widgets.graph_style import GraphState, found, neighbours, style_of
+from lowcode_kernel.widgets.graph_style import CURVED, GraphState, found, neighbours, style_of
 from lowcode_kernel.widgets.layers import place_nodes, width_of
 from lowcode_kernel.widgets.markup import page, tag
 from lowcode_kernel.widgets.palette import counted
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _BUTTONS = 24  # in each list of neighbours; the search finds the others
 _TEXT_LINES = 60
+_STILL_EDGES = 1500  # nodes; above it edges are not drawn while the picture is moved
 
 
 def graph_view(
@@ -166,7 +167,7 @@ def _more(left_over: int) -> str:
 def _canvas(
     graph: GraphView, positions: dict[str, Position], style: list[dict[str, object]], clicked: Callable[[str], None]
 ) -> Any:  # noqa: ANN401 - ipycytoscape has no types
-    from ipycytoscape import CytoscapeWidget, Edge, Node
+    from ipycytoscape import CytoscapeWidget
 
     canvas = CytoscapeWidget(
         cytoscape_layout={"name": "preset", "fit": True, "padding": 18},
@@ -176,57 +177,57 @@ def _canvas(
         max_zoom=3,
         wheel_sensitivity=0.25,
         tooltip_source="",
-        hide_edges_on_viewport=len(graph.nodes) > 1500,
+        hide_edges_on_viewport=len(graph.nodes) > _STILL_EDGES,
     )
     canvas.add_class("lowcode-graph")
     canvas.on(
         "node", "click", lambda event: clicked(str(event["data"]["id"]))
-    )  # before display: later handlers are not heard
-    widths = {node.id: width_of(node.label) for node in graph.nodes}
-    edges = [
-        edge
-        for edge in graph.edges
-        if edge.source in positions and edge.target in positions and edge.source != edge.target
-    ]
+    )  # before display: later ones are not heard
+    nodes, edges = _nodes(graph, positions), _edges(graph, positions)
     with canvas.graph.hold_sync():
-        canvas.graph.add_nodes(
-            [
-                Node(
-                    data={
-                        "id": node.id,
-                        "label": shortened(node.label),
-                        "kind": node.kind,
-                        "width": width_of(node.label),
-                    },
-                    position={"x": positions[node.id][0], "y": positions[node.id][1]},
-                )
-                for node in graph.nodes
-            ]
-        )
-        canvas.graph.add_edges(
-            [
-                Edge(data=_edge(edge, number, positions, widths), classes=" directed ")
-                for number, edge in enumerate(edges)
-            ],
-            directed=True,
-        )
+        canvas.graph.add_nodes(nodes)
+        canvas.graph.add_edges(edges, directed=True)
     return canvas
 
 
-def _edge(edge: EdgeView, number: int, positions: dict[str, Position], widths: dict[str, float]) -> dict[str, object]:
-    """Return an edge's values: it leaves a node at the side that faces the other, and is level at both ends."""
+def _nodes(graph: GraphView, positions: dict[str, Position]) -> list[Any]:
+    from ipycytoscape import Node
+
+    return [
+        Node(
+            data={"id": node.id, "label": shortened(node.label), "kind": node.kind, "width": width_of(node.label)},
+            position={"x": positions[node.id][0], "y": positions[node.id][1]},
+        )
+        for node in graph.nodes
+    ]
+
+
+def _edges(graph: GraphView, positions: dict[str, Position]) -> list[Any]:
+    from ipycytoscape import Edge
+
+    widths = {node.id: width_of(node.label) for node in graph.nodes}
+    curved = len(graph.nodes) <= CURVED
+    return [
+        Edge(data=_edge(edge, number) | (_curve(edge, positions, widths) if curved else {}), classes=" directed ")
+        for number, edge in enumerate(graph.edges)
+        if edge.source in positions and edge.target in positions and edge.source != edge.target
+    ]
+
+
+def _edge(edge: EdgeView, number: int) -> dict[str, object]:
+    return {"id": f"e{number}", "source": edge.source, "target": edge.target, "label": edge.label}
+
+
+def _curve(edge: EdgeView, positions: dict[str, Position], widths: dict[str, float]) -> dict[str, object]:
+    """Return an edge's shape: it leaves a node at the side that faces the other, and is level at both ends."""
     one, other = positions[edge.source], positions[edge.target]
     side = 1 if other[0] >= one[0] else -1
     start = one[0] + side * widths[edge.source] / 2
     end = other[0] - side * widths[edge.target] / 2
     points = [(start + (end - start) * 0.42, one[1]), (end - (end - start) * 0.42, other[1])]
-    bends = [_bend(one, other, point) for point in points]
+    weights, distances = zip(*(_bend(one, other, point) for point in points), strict=True)
     sides = ("90deg", "270deg") if side > 0 else ("270deg", "90deg")
-    return {
-        "id": f"e{number}", "source": edge.source, "target": edge.target, "label": edge.label,
-        "start": sides[0], "end": sides[1],
-        "weights": [weight for weight, _ in bends], "distances": [distance for _, distance in bends],
-    }  # fmt: skip
+    return {"start": sides[0], "end": sides[1], "weights": list(weights), "distances": list(distances)}
 
 
 def _bend(one: Position, other: Position, point: Position) -> tuple[float, float]:

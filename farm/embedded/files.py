@@ -34,6 +34,15 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o600) -> None:
         raise
 
 
+def last_lines(path: Path, lines: int) -> str:
+    """Return the end of a text file, "" where there is none."""
+    try:
+        text = path.read_bytes()[-lines * 500 :]
+    except FileNotFoundError:
+        return ""
+    return "\n".join(text.decode(errors="replace").splitlines()[-lines:])
+
+
 def sync_folder(folder: Path) -> None:
     """Bring the names in a folder to the disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -53,6 +62,17 @@ def try_lock(path: Path) -> int | None:
     except BlockingIOError:
         os.close(descriptor)
         return None
+    return descriptor
+
+
+def share_folder(folder: Path) -> int:
+    """Lock a folder as one of many may; return the descriptor. systemd-tmpfiles, which clears /tmp of what is old,
+    leaves it alone.
+
+    Source: systemd-tmpfiles(8), tmpfiles.d(5) "Age".
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
     return descriptor
 
 

@@ -22,7 +22,8 @@ from urllib.parse import quote
 
 from lowcode_kernel.farm.embedded.binaries import own_account, postgres_major, postgres_programs, service_account
 from lowcode_kernel.farm.embedded.files import sync_folder, write_whole
-from lowcode_kernel.farm.embedded.supervisor import Program, end_processes
+from lowcode_kernel.farm.embedded.processes import end_processes
+from lowcode_kernel.farm.embedded.supervisor import Program
 from lowcode_kernel.farm.environments import Secret
 
 from lowcode_kernel.problems import LowcodeError

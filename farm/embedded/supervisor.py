@@ -10,9 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import select
 import shlex
-import signal
 import subprocess
 import sys
 import time
@@ -23,7 +21,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from lowcode_kernel.farm.embedded.files import is_locked, try_lock, write_whole
+from lowcode_kernel.farm.embedded.files import is_locked, last_lines, share_folder, try_lock, write_whole
+from lowcode_kernel.farm.embedded.processes import await_exit, end_processes
 from lowcode_kernel.farm.unix_http import UnixConnection
 
 from lowcode_kernel.problems import LowcodeError
@@ -38,6 +37,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 RPC_SECONDS = 15.0
 BOOT_SECONDS = 30.0
 GONE_SECONDS = 10.0
+STRAY_SECONDS = 5.0
 NOT_WAITING = False
 
 BAD_NAME, NOT_RUNNING, ALREADY_STARTED, STILL_RUNNING, ALREADY_ADDED, CANT_REREAD = 10, 70, 60, 91, 90, 92
@@ -146,8 +146,10 @@ class _Transport(xmlrpc.client.Transport):
         super().__init__()
         self.path = str(path)
 
-    def make_connection(self, host: Any) -> UnixConnection:  # noqa: ARG002, ANN401 - the base class decides
-        return UnixConnection(self.path, RPC_SECONDS)
+    def make_connection(self, host: Any) -> UnixConnection:  # noqa: ANN401 - the base class decides
+        connection = UnixConnection(self.path, RPC_SECONDS)
+        self._connection = (host, connection)  # what `close` closes
+        return connection
 
 
 class Supervisor:
@@ -174,18 +176,20 @@ class Supervisor:
         lock = try_lock(self.folder / "supervisor.lock")
         if lock is None:
             raise LowcodeError.of("supervisord is being started by another process", "try again", code="LK644")
+        shared = share_folder(self.run)
         try:
-            self._spawn(lock)
+            self._spawn((lock, shared))
         finally:
             os.close(lock)
+            os.close(shared)
 
-    def _spawn(self, lock: int) -> None:
-        """Run supervisord until it has become a daemon: that is after its socket listens. The lock goes with it."""
+    def _spawn(self, locks: tuple[int, ...]) -> None:
+        """Run supervisord until it has become a daemon: that is after its socket listens. The locks go with it."""
         # -P: a supervisor.py in the notebook's folder is not the one meant
         command = [sys.executable, "-P", "-m", "supervisor.supervisord", "-c", str(self.folder / "supervisord.conf")]
         try:
             done = subprocess.run(
-                command, cwd=self.folder, env=self._environment(), pass_fds=(lock,), umask=0o077,
+                command, cwd=self.folder, env=self._environment(), pass_fds=locks, umask=0o077,
                 stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=BOOT_SECONDS, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
@@ -201,7 +205,7 @@ class Supervisor:
     def shut_down(self) -> None:
         """Stop the applications' services, then ours, then supervisord."""
         pid = self.pid()
-        with suppress(OSError, xmlrpc.client.Fault):
+        with suppress(LowcodeError):
             names = [service.name for service in self.services()]
             self._halt(*(name for name in names if "." in name))
             self._halt(*(name for name in names if "." not in name))
@@ -227,7 +231,7 @@ class Supervisor:
     def clear_strays(self) -> None:
         """End processes of this folder that outlived their supervisord."""
         if not self.is_alive():
-            end_processes(tuple(self._strays()), patience=GONE_SECONDS)
+            end_processes(tuple(self._strays()), patience=STRAY_SECONDS)
 
     def _strays(self) -> Iterator[int]:
         mark = f"{MARK}={self.folder}".encode()
@@ -349,17 +353,28 @@ class Supervisor:
             )
 
     def _call(self, method: str, *arguments: Any, forgive: tuple[int, ...] = ()) -> Any:  # noqa: ANN401 - as XML-RPC has it
-        with xmlrpc.client.ServerProxy(
-            "http://localhost", transport=_Transport(self.run / "supervisor.sock")
-        ) as server:
+        """Ask supervisord; a fault in `forgive` is None. Raises LowcodeError where it does not answer, or can't do
+        it.
+        """
+        transport = _Transport(self.run / "supervisor.sock")
+        with xmlrpc.client.ServerProxy("http://localhost", transport=transport) as server:
             try:
                 return getattr(server.supervisor, method)(*arguments)
             except xmlrpc.client.Fault as fault:
                 if fault.faultCode in forgive:
                     return None
-                if fault.faultCode == CANT_REREAD:
-                    raise _Unreadable(fault.faultString) from None
-                raise
+                raise self._fault(fault) from None
+            except OSError as error:
+                raise LowcodeError.of(
+                    f"supervisord does not answer: {error or type(error).__name__}",
+                    "start again: %status dev",
+                    code="LK647",
+                ) from error
+
+    def _fault(self, fault: xmlrpc.client.Fault) -> Exception:
+        if fault.faultCode == CANT_REREAD:
+            return _Unreadable(fault.faultString)
+        return LowcodeError.of(f"supervisord: {fault.faultString}", f"look into {self.folder / 'logs'}", code="LK647")
 
 
 class _Unreadable(Exception):  # noqa: N818 - a state, tried again
@@ -378,54 +393,3 @@ def _did_not_start(folder: Path, reason: str | list[str]) -> LowcodeError:
     return LowcodeError.of(
         f"supervisord did not start: {text}", f"look into {folder / 'logs' / 'supervisord.log'}", code="LK644"
     )
-
-
-def last_lines(path: Path, lines: int) -> str:
-    """Return the end of a text file, "" where there is none."""
-    try:
-        text = path.read_bytes()[-lines * 500 :]
-    except FileNotFoundError:
-        return ""
-    return "\n".join(text.decode(errors="replace").splitlines()[-lines:])
-
-
-def await_exit(pid: int, seconds: float) -> bool:
-    """Wait until a process that may not be our child is gone; say whether it is."""
-    try:
-        handle = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    except (AttributeError, OSError):  # macOS, or a kernel before 5.3
-        return _watch_exit(pid, seconds)
-    try:
-        return bool(select.select([handle], [], [], max(seconds, 0))[0])
-    finally:
-        os.close(handle)
-
-
-def _watch_exit(pid: int, seconds: float) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.05)
-    return False
-
-
-def end_processes(pids: tuple[int, ...], *, patience: float, first: signal.Signals | None = signal.SIGTERM) -> None:
-    """End processes: `first`, then SIGKILL to what is still there when patience ends."""
-    end = time.monotonic() + patience
-    for pid in pids:
-        if first is not None:
-            _signal(pid, first)
-    for pid in pids:
-        if not await_exit(pid, end - time.monotonic()):
-            _signal(pid, signal.SIGKILL)
-            await_exit(pid, 5.0)
-
-
-def _signal(pid: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, number)

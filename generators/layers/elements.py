@@ -9,6 +9,7 @@ from lowcode_kernel.generators.layers.entities import entity_files
 from lowcode_kernel.generators.layers.jobs import job_files
 from lowcode_kernel.generators.layers.queries import query_files
 from lowcode_kernel.generators.layers.screens import screen_files
+from lowcode_kernel.generators.layers.tests import test_file
 from lowcode_kernel.relational import schema_of
 
 if TYPE_CHECKING:
@@ -17,8 +18,13 @@ if TYPE_CHECKING:
     from lowcode_kernel.generators.layers.emission import EntityFunction
 
 
-def element_files(app: Application) -> list[File]:
-    """Return the packages `entities`, `queries`, `actions`, `screens` and `jobs` of an application, unformatted, in no particular order."""
+def element_files(app: Application, *, tests: bool = False) -> list[File]:
+    """Return the packages `entities`, `queries`, `actions`, `screens` and `jobs` of an application, unformatted, in no particular order.
+
+    With `tests`, also a module that runs the application's `%%test` cells, which is not part of what is shipped.
+    """
     functions: set[EntityFunction] = set()
     files = [*action_files(app, functions), *screen_files(app, functions), *job_files(app, functions), *query_files(app)]
+    if tests:
+        files.append(test_file(app, functions))
     return [*files, *entity_files(app, schema_of(app), functions)]

@@ -66,9 +66,9 @@ class Uses:
 class Emitter(ast.NodeTransformer):
     """Rewrites one body. `uses` collects what its module has to import and which access functions it needs."""
 
-    def __init__(self, app: Application, body: BodyAnalysis, uses: Uses, row: str | None = None) -> None:
+    def __init__(self, app: Application, body: BodyAnalysis, uses: Uses, *, access: str = "context") -> None:
         self.app, self.body, self.uses = app, body, uses
-        self.row = row
+        self.access = access  # the name of the context that accesses of entities go through
 
     def statements(self, statements: Iterable[ast.stmt]) -> list[ast.stmt]:
         """Return the rewritten statements; the tree given stays as it is."""
@@ -112,7 +112,7 @@ class Emitter(ast.NodeTransformer):
 
     def load(self, type_: Type, key: ast.expr) -> ast.expr:
         """Return an expression that loads the row of a key; None stays None."""
-        get = _await(self._function(EntityFunction(entity=type_.name, method="get")), [_name("context"), key])
+        get = _await(self._function(EntityFunction(entity=type_.name, method="get")), [_name(self.access), key])
         if not type_.optional:
             return get
         return ast.IfExp(test=_is_none(key), body=ast.Constant(value=None), orelse=get)
@@ -155,7 +155,7 @@ class Emitter(ast.NodeTransformer):
         if node.attr == self._key_name(owner.name):
             return self.value(node.value)
         key = self.value(node.value)
-        get = _await(self._function(EntityFunction(entity=owner.name, method="get")), [_name("context"), key])
+        get = _await(self._function(EntityFunction(entity=owner.name, method="get")), [_name(self.access), key])
         found = ast.Attribute(value=get, attr=node.attr, ctx=ast.Load())
         if not owner.optional:
             return found
@@ -270,7 +270,7 @@ class Emitter(ast.NodeTransformer):
 
     def _call_entity(self, call: Call) -> ast.expr:
         method, arguments = call.method or "", dict(call.arguments)
-        positional: list[ast.expr] = [_name("context")]
+        positional: list[ast.expr] = [_name(self.access)]
         if "key" in arguments:
             positional.append(self.key(arguments.pop("key"), required=True))
         order_by = self._order_by(arguments.pop("order_by", None))

@@ -33,7 +33,7 @@ MODULES = {
 }
 
 
-def verb(name: str) -> Verb:
+def find_verb(name: str) -> Verb:
     """Return a verb by name; raises KeyError."""
     module = import_module(f"lowcode_kernel.magics.verbs.{MODULES[name]}")
     found: Verb = module.VERBS[name]

@@ -47,8 +47,8 @@ def _deploy(bench: Workbench, arguments: Namespace, show: Show) -> Result:
     bundle = bench.bundle_for(environment)
     progress = ProgressOf(f"Deploy {bundle.application} {bundle.version} to {environment.name}", show)
     with bench.hosts(environment) as hosts:
-        release = deploy(environment, bundle, hosts, progress.report)
         ensure_platform_services(environment, hosts, bundle.application)
+        release = deploy(environment, bundle, hosts, progress.report)
     progress.finish()
     return Result(value=release, view=release_view(release, environment))
 

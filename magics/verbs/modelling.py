@@ -42,7 +42,8 @@ def element_id(name: str, app: Application) -> str:
     """Return the id of an element that is named with or without its kind; raises LowcodeError."""
     if name in app.by_id:
         return name
-    found = [element.id for element in app.elements if element.name == name]
+    named = [element for element in app.elements if element.name == name]
+    found = [element.id for element in named if element.kind not in {"data", "test"} or len(named) == 1]
     if len(found) == 1:
         return found[0]
     if found:

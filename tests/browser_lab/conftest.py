@@ -157,23 +157,28 @@ class Person:
     def __init__(self, page: Any) -> None:
         self.page = page
         self.errors: list[str] = []
+        page.set_default_timeout(90_000)  # milliseconds; the machine may be busy with other suites
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
 
     def open(self, address: str) -> None:
         self.page.goto(address)
-        self.page.wait_for_function(READY, timeout=90_000)
+        self.page.wait_for_function(READY)
+        if (
+            self.page.evaluate("() => document.body.dataset.jpThemeLight") != "true"
+        ):  # a test before this one left it dark
+            self.use_theme("JupyterLab Light")
 
     def run_all(self) -> None:
-        self.page.evaluate(
-            "async () => { await window.jupyterapp.commands.execute('notebook:run-all-cells'); return true }"
-        )
+        self.execute("notebook:run-all-cells")
+
+    def execute(self, command: str, arguments: dict[str, str] | None = None) -> None:
+        """Run a command of JupyterLab. Its result may be too large to send over, so it is dropped."""
+        script = "async ([name, options]) => { await window.jupyterapp.commands.execute(name, options); return true }"
+        self.page.evaluate(script, [command, arguments or {}])
 
     def use_theme(self, name: str) -> None:
-        self.page.evaluate(
-            "async name => { await window.jupyterapp.commands.execute('apputils:change-theme', {theme: name}); return true }",
-            name,
-        )
+        self.execute("apputils:change-theme", {"theme": name})
         light = "true" if name == "JupyterLab Light" else "false"
         self.page.wait_for_function(f"() => document.body.dataset.jpThemeLight === '{light}'")
 

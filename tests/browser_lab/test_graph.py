@@ -5,15 +5,21 @@ a kernel's state.
 from __future__ import annotations
 
 import os
+import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pytest
 
 from tests.browser_lab.flightdesk import flightdesk_graph
 
 if TYPE_CHECKING:
     from tests.browser_lab.conftest import Lab, Person
 
-GRAPH = "import flightdesk\nfrom lowcode_kernel.widgets.graph_view import graph_view\ngraph_view(flightdesk.flightdesk_graph())"
+GRAPH = """import flightdesk
+from lowcode_kernel.widgets.graph_view import graph_view
+graph_view(flightdesk.flightdesk_graph())"""
 SHOTS = Path(os.environ.get("LOWCODE_SCREENSHOTS", ""))
 CANVAS = "[...document.querySelectorAll('.custom-widget')].find(e => e._cyreg?.cy)"
 FAULT = '.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"]'
@@ -27,7 +33,7 @@ MIDDLE = f"""id => {{
 
 def wait_for_graph(person: Person, nodes: int) -> None:
     drawn = f"{CANVAS}?._cyreg.cy.nodes().length === {nodes}"
-    person.page.wait_for_function(f"() => {drawn} || document.querySelector(`{FAULT}`)", timeout=60_000)
+    person.page.wait_for_function(f"() => {drawn} || document.querySelector(`{FAULT}`)")
     faults = person.page.locator(FAULT).all_inner_texts()
     assert not faults, faults[0]
 
@@ -56,8 +62,52 @@ def test_a_graph_of_forty_elements_is_drawn_and_answers_a_click(lab: Lab, person
     click(person, "query:departures")
     person.page.wait_for_selector(".lowcode-node >> text=departures")
     person.page.wait_for_selector(".lowcode-panel pre >> text=SELECT")
-    assert person.page.locator(".lowcode-panel .lowcode-neighbour", has_text="Airport").count() == 1
+    person.page.locator(".lowcode-panel .lowcode-neighbour", has_text="Airport").wait_for()
     shot(person, "graph-clicked-light")
     person.use_theme("JupyterLab Dark")
     shot(person, "graph-clicked-dark")
+    assert person.errors == []
+
+
+def test_a_search_and_a_hidden_kind_change_the_picture(lab: Lab, person: Person) -> None:
+    open_graph(lab, person, "search.ipynb")
+    person.page.get_by_placeholder("Search elements").fill("note")
+    person.page.wait_for_selector(".lowcode-found >> text=match")
+    shot(person, "graph-search-light")
+    person.page.locator(".lowcode-neighbour", has_text="write_note").click()
+    person.page.wait_for_selector(".lowcode-node >> text=write_note")
+    person.page.locator(".lowcode-toggle", has_text="roles").click()
+    person.page.wait_for_function(f"() => {CANVAS}._cyreg.cy.getElementById('role:Supervisor').hidden()")
+    assert person.errors == []
+
+
+def test_a_saved_graph_is_drawn_without_its_kernel(lab: Lab, person: Person) -> None:
+    open_graph(lab, person, "saved.ipynb")
+    assert person.page.locator(".lowcode-static img").is_hidden()
+    person.execute("docmanager:save")
+    person.page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
+    person.execute("kernelmenu:shutdown")
+    person.open(lab.page("doc/tree/saved.ipynb"))
+    person.page.wait_for_selector(".lowcode-static img")
+    assert (
+        person.page.locator("text=model not found").count() == 0
+        or person.page.locator("text=model not found").is_hidden()
+    )
+    shot(person, "graph-saved-light")
+
+
+@pytest.mark.parametrize("nodes", [100, 1000])
+def test_a_large_graph_is_drawn_whole(lab: Lab, person: Person, nodes: int) -> None:
+    cell = GRAPH.replace("flightdesk_graph()", f"large_graph({nodes})")
+    person.open(lab.write(f"large{nodes}.ipynb", cell))
+    start = time.monotonic()
+    person.run_all()
+    wait_for_graph(person, nodes)
+    drawn = time.monotonic() - start
+    start = time.monotonic()
+    click(person, "query:query_3")
+    person.page.wait_for_selector(".lowcode-node >> text=query_3")
+    sys.stdout.write(f"\n{nodes} nodes: drawn in {drawn:.1f} s, click answered in {time.monotonic() - start:.2f} s")
+    person.page.wait_for_timeout(300)
+    shot(person, f"graph-{nodes}-light")
     assert person.errors == []

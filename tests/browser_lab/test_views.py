@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.browser_lab.flightdesk import DEPARTURES
 from tests.browser_lab.test_graph import shot
 
 if TYPE_CHECKING:
@@ -26,12 +27,13 @@ loading = live_loading()
 display(loading)
 for load in flightdesk.loads(): loading.report(load)
 loading.finish()"""
-MODEL = "display(model_view(flightdesk.flight_model()), model_view(flightdesk.departures_model()), model_view(flightdesk.weather_model()))"
+MODEL = """for model in (flightdesk.flight_model(), flightdesk.departures_model(), flightdesk.weather_model()):
+    display(model_view(model))"""
 LOGS = 'logs_view(flightdesk.log_table(), {"screen:departures": "cell 14"})'
 
 
 def shown(person: Person, name: str, selector: str) -> None:
-    person.page.wait_for_selector(selector, timeout=30_000)
+    person.page.wait_for_selector(selector)
     for theme, short in (("JupyterLab Light", "light"), ("JupyterLab Dark", "dark")):
         person.use_theme(theme)
         person.page.locator(".jp-OutputArea-output .lowcode").first.evaluate("e => e.scrollIntoView({block: 'start'})")
@@ -59,4 +61,38 @@ def test_elements_and_logs_are_shown(lab: Lab, person: Person) -> None:
     shown(person, "model", ".lowcode-tag >> text=refused")
     person.page.locator(".lowcode-tag >> text=refused").scroll_into_view_if_needed()
     shot(person, "logs-dark")
+    assert person.errors == []
+
+
+def test_the_launcher_offers_the_kernel_with_its_logo(lab: Lab, person: Person) -> None:
+    person.page.goto(lab.page("lab"))
+    card = person.page.locator(".jp-LauncherCard", has_text="Low-code").first
+    card.wait_for()
+    assert card.locator("img").evaluate("image => image.complete && image.naturalWidth > 0")
+    shot(person, "launcher")
+
+
+CELLS = "window.jupyterapp.shell.currentWidget.content.widgets"
+MIME = f"() => {CELLS}.map(cell => cell.model.mimeType)"
+
+
+def test_sql_is_highlighted_where_a_cell_holds_sql(lab: Lab, person: Person) -> None:
+    query = f"%%query departures(origin: Airport, day: Date)\n{DEPARTURES}"
+    entity = "%%entity Flight\nnumber: Integer"
+    person.open(lab.write("sql.ipynb", query, entity, "1 + 1"))
+    sql = "text/x-sql"
+    person.page.wait_for_function(f"() => ({MIME})()[0] === '{sql}'")
+    assert sql not in person.page.evaluate(MIME)[1:]
+    person.page.evaluate(
+        f"""() => {{
+          {CELLS}[0].model.sharedModel.setSource('x = 1')
+          {CELLS}[2].model.sharedModel.setSource('%%logs dev\\nSELECT 1')
+        }}"""
+    )
+    person.page.wait_for_function(f"() => ({MIME})()[2] === '{sql}' && ({MIME})()[0] !== '{sql}'")
+    person.page.evaluate(
+        "q => window.jupyterapp.shell.currentWidget.content.widgets[0].model.sharedModel.setSource(q)", query
+    )
+    person.page.wait_for_selector(".cm-line span >> text=SELECT")
+    shot(person, "sql")
     assert person.errors == []

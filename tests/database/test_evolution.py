@@ -195,3 +195,10 @@ def test_a_key_does_not_change(model):
 
 def run(database, changes: tuple[Change, ...]) -> None:
     database.run(*(change.sql for change in changes))
+
+
+def test_a_leftover_column_comes_back_under_one_name_only(model):
+    third = evolve_through(model, "a: Text\nb: Text", "b: Text", 'c: Text | None = was("a")\na: Text | None\nb: Text')[
+        -1
+    ][0]
+    assert len(set(bases(third).values())) == 4

@@ -30,8 +30,8 @@ let visits = new AbortController();
 /** Show what the address says. */
 async function visit() {
   page.place = locate(location);
-  if (page.place.path === "/sign-in") return draw();
   const { signal } = renewed();
+  if (page.place.path === "/sign-in") return draw();
   page.busy = true;
   draw();
   try {
@@ -93,7 +93,7 @@ function arrived() {
   const heading = document.getElementById("title");
   document.title = heading ? `${heading.textContent} · ${title}` : title;
   if (isNew && name) {
-    heading?.focus({ preventScroll: true });
+    (heading ?? document.getElementById("main"))?.focus({ preventScroll: true });
     scrollTo(0, history.state?.scroll ?? 0);
   }
 }
@@ -208,7 +208,7 @@ function here(id) {
 }
 
 /** Charts are drawn for the width of a panel: app.css has the same numbers. */
-const measured = () => Math.min(root.clientWidth, 1280) - (root.clientWidth <= 640 ? 50 : 82);
+const measured = () => Math.max(Math.min(root.clientWidth, 1280) - (root.clientWidth <= 640 ? 50 : 82), 240);
 
 addEventListener("visit", visit);
 addEventListener("online", () => page.problem?.status === 0 && visit());

@@ -71,7 +71,7 @@ function form({ title, message, fields, options, state, send, close }) {
     h(
       "footer",
       null,
-      h("button", { type: "button", class: "button", disabled: state.busy, onclick: close }, "Cancel"),
+      h("button", { type: "button", class: "button", disabled: state.busy, onclick: close }, "Back"),
       h("button", { type: "submit", class: "button primary", disabled: state.busy, "aria-busy": state.busy ? "true" : null }, title),
     ),
   );

@@ -69,7 +69,8 @@ function line(values, columns, row) {
   const cell = (column, index) => {
     const value = shown(column.kind, values[column.name]);
     const content = index === 0 && address ? h("a", { href: address }, value.tag === "a" ? text(column.kind, values[column.name]) : value) : value;
-    return h("td", { class: isNumeric(column) ? "number" : column.kind }, content);
+    const short = column.kind === "text" && String(values[column.name]).length <= 32;
+    return h("td", { class: isNumeric(column) ? "number" : short ? "short" : column.kind }, content);
   };
   return h("tr", { onclick: open }, columns.map(cell));
 }
