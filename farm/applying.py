@@ -11,18 +11,16 @@ from lowcode_kernel.farm.lease import TTL, hold_lease
 from lowcode_kernel.farm.phases import carry_out
 from lowcode_kernel.farm.resuming import settle
 from lowcode_kernel.farm.steps import Work
-
 from lowcode_kernel.problems import LowcodeError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import timedelta
 
+    from lowcode_kernel.bundle import Bundle
     from lowcode_kernel.farm.environments import Environment
     from lowcode_kernel.farm.hosts import Host
     from lowcode_kernel.farm.journal import DeploymentKind, Journal, Lease
-
-    from lowcode_kernel.bundle import Bundle
     from lowcode_kernel.plan import Plan, Progress, Release
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import psycopg
+
     from lowcode_kernel.farm.environments import Environment, Secret
 
 CONNECT_SECONDS = 10

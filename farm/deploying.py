@@ -13,10 +13,9 @@ from lowcode_kernel.farm.resuming import resume
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from lowcode_kernel.bundle import Bundle
     from lowcode_kernel.farm.environments import Environment
     from lowcode_kernel.farm.hosts import Host
-
-    from lowcode_kernel.bundle import Bundle
     from lowcode_kernel.plan import Plan, Progress, Release
 
 

@@ -24,12 +24,12 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import msgspec
+
 from lowcode_kernel.farm.embedded import postgres, queue, web
 from lowcode_kernel.farm.embedded.binaries import can_reach, service_account
 from lowcode_kernel.farm.embedded.files import disk_fault, hold_lock, write_whole
 from lowcode_kernel.farm.embedded.supervisor import Running, Supervisor
 from lowcode_kernel.farm.environments import Environment, HostAddress
-
 from lowcode_kernel.problems import LowcodeError
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+
 from lowcode_kernel.farm import on_host
 from lowcode_kernel.farm.databases import database_exists, revision_of, rows_of
 from lowcode_kernel.farm.hosts import HostLost
 from lowcode_kernel.farm.layout import layout_of, version_of_service
-
 from lowcode_kernel.plan import DatabaseFacts, HostFacts
 from lowcode_kernel.problems import LowcodeError
 

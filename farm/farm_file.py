@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from lowcode_kernel.farm.environments import DEV, Environment, HostAddress, Secret
-
 from lowcode_kernel.problems import LowcodeError, Problem, did_you_mean
 
 if TYPE_CHECKING:

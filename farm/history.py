@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from lowcode_kernel.farm.environments import Environment
     from lowcode_kernel.farm.hosts import Host
-
     from lowcode_kernel.plan import DatabaseFacts, HostFacts, Progress, Release
     from lowcode_kernel.schema import Schema
 

@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from lowcode_kernel.bundle import Bundle
 from lowcode_kernel.farm.metadata import (
     CLOCK,
     DEPLOYMENT,
@@ -25,9 +28,6 @@ from lowcode_kernel.farm.metadata import (
     open_engine,
     transaction,
 )
-from sqlalchemy.dialects.postgresql import insert
-
-from lowcode_kernel.bundle import Bundle
 from lowcode_kernel.plan import DeploymentState, Plan, Progress, Release, Step
 from lowcode_kernel.problems import LowcodeError, Problem
 from lowcode_kernel.schema import Schema

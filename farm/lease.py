@@ -11,7 +11,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from lowcode_kernel.farm.journal import Lease, LeaseLost
-
 from lowcode_kernel.problems import LowcodeError
 
 if TYPE_CHECKING:

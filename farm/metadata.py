@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from lowcode_kernel.farm.databases import connect, ensure_database
 from sqlalchemy.dialects.postgresql import BYTEA, JSONB
 
+from lowcode_kernel.farm.databases import connect, ensure_database
 from lowcode_kernel.problems import LowcodeError
 
 if TYPE_CHECKING:

@@ -92,6 +92,8 @@ def remove(folder: Path, versions: list[str]) -> list[str]:
     for version in gone:
         (folder / "releases" / version / ".complete").unlink(missing_ok=True)
         shutil.rmtree(folder / "releases" / version)
+        # a server that is stopped before it is quite up leaves its socket
+        (folder / "run" / f"{version}.sock").unlink(missing_ok=True)
     return gone
 
 

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 from lowcode_kernel.farm.hosts import HostLost
 from lowcode_kernel.farm.journal import LeaseLost
 from lowcode_kernel.farm.steps import HOST_ACTIONS, OWN_ACTIONS, UNDO, Work, redact
-
 from lowcode_kernel.plan import Progress
 from lowcode_kernel.problems import LowcodeError, Problem
 

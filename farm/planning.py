@@ -14,16 +14,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from lowcode_kernel.farm.desk import next_tick
-
 from lowcode_kernel.plan import Plan, Step, StepName
 from lowcode_kernel.problems import LowcodeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from lowcode_kernel.farm.environments import Environment
-
     from lowcode_kernel.bundle import Bundle
+    from lowcode_kernel.farm.environments import Environment
     from lowcode_kernel.plan import DatabaseFacts, HostFacts, Release
     from lowcode_kernel.schema import Change
 

@@ -15,7 +15,6 @@ from lowcode_kernel.farm.journal import LeaseLost, open_journal
 from lowcode_kernel.farm.lease import TTL, hold_lease
 from lowcode_kernel.farm.phases import cancel, roll_forward
 from lowcode_kernel.farm.steps import Work, fenced
-
 from lowcode_kernel.problems import LowcodeError
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from lowcode_kernel.farm.environments import Environment
     from lowcode_kernel.farm.hosts import Host
     from lowcode_kernel.farm.journal import Deployment, Journal, Lease
-
     from lowcode_kernel.plan import Progress, Release
 
 

@@ -11,17 +11,15 @@ from lowcode_kernel.farm.facts import gather_host_facts
 from lowcode_kernel.farm.journal import open_journal
 from lowcode_kernel.farm.planning import make_rollback_plan
 from lowcode_kernel.farm.resuming import resume
-
 from lowcode_kernel.problems import LowcodeError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from lowcode_kernel.bundle import Bundle
     from lowcode_kernel.farm.environments import Environment
     from lowcode_kernel.farm.hosts import Host
     from lowcode_kernel.farm.journal import Deployment
-
-    from lowcode_kernel.bundle import Bundle
     from lowcode_kernel.plan import Plan, Progress, Release
 
 

@@ -34,7 +34,6 @@ from lowcode_kernel.farm.hosts import (
     checked,
     checked_path,
 )
-
 from lowcode_kernel.problems import LowcodeError
 
 if TYPE_CHECKING:
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
 
     import fabric
     import paramiko
+
     from lowcode_kernel.farm.environments import HostAddress
 
 CONNECT_SECONDS = 5

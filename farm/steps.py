@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import msgspec
+
 from lowcode_kernel.farm.environments import Secret
 from lowcode_kernel.farm.facts import SCRIPT, run_on_host
 from lowcode_kernel.farm.journal import Journal, Lease, LeaseLost
@@ -18,17 +19,15 @@ from lowcode_kernel.farm.on_host import FENCED
 from lowcode_kernel.farm.scheduling import register_schedules
 from lowcode_kernel.farm.upgrade import upgrade_database
 from lowcode_kernel.farm.wheelhouse import ensure_environment
-
 from lowcode_kernel.problems import LowcodeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from lowcode_kernel.bundle import Bundle
     from lowcode_kernel.farm.environments import Environment
     from lowcode_kernel.farm.hosts import Host, Outcome
     from lowcode_kernel.farm.layout import Layout
-
-    from lowcode_kernel.bundle import Bundle
     from lowcode_kernel.plan import Plan, StepName
 
 START_SECONDS = 30.0

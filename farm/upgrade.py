@@ -18,13 +18,11 @@ from typing import TYPE_CHECKING
 from lowcode_kernel.farm.databases import drop_broken_indexes, ensure_database, revision_of, schemas_of
 from lowcode_kernel.farm.planning import revisions
 from lowcode_kernel.farm.upgrade_process import REFUSED
-
 from lowcode_kernel.problems import LowcodeError
 
 if TYPE_CHECKING:
-    from lowcode_kernel.farm.environments import Environment, Secret
-
     from lowcode_kernel.bundle import Bundle
+    from lowcode_kernel.farm.environments import Environment, Secret
 
 PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 LONGEST_SECONDS = 3600

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from lowcode_kernel.farm.databases import database_exists, has_table, query
 from lowcode_kernel.farm.environments import Secret
-
 from lowcode_kernel.problems import LowcodeError
 from lowcode_kernel.quoting import identifier
 

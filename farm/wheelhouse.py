@@ -21,14 +21,12 @@ from typing import TYPE_CHECKING
 
 from lowcode_kernel.farm.facts import interpreter, look
 from lowcode_kernel.farm.layout import layout_of
-
 from lowcode_kernel.problems import LowcodeError
 
 if TYPE_CHECKING:
+    from lowcode_kernel.bundle import Bundle
     from lowcode_kernel.farm.environments import Environment
     from lowcode_kernel.farm.hosts import Command, Host
-
-    from lowcode_kernel.bundle import Bundle
 
 REQUIREMENTS = "requirements.txt"
 INSTALL = timedelta(minutes=5)

@@ -279,6 +279,13 @@ def pass_events_on(settings: Settings) -> None:
         sleep(RECONNECT)
 
 
+def pass_rest_on(settings: Settings) -> None:
+    """Pass on what events there are."""
+    with connect(settings.as_environment().database_url(DATABASE), autocommit=True) as connection:
+        while _pass_on(connection, settings.queue_url):
+            continue
+
+
 def _pass_on(connection: psycopg.Connection[Any], queue_url: str) -> bool:
     with connection.transaction():
         events, numbers = take_untold(connection)
@@ -309,6 +316,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if settings.queue_url:
         threading.Thread(target=pass_events_on, args=(settings,), name="events", daemon=True).start()
     _run_until_told(settings)
+    if settings.queue_url:
+        with suppress(LowcodeError):  # else the next worker does it
+            pass_rest_on(settings)
     return 0
 
 

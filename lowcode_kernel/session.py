@@ -43,7 +43,7 @@ class Session:
         """Without ids (a console, a headless run) a cell that defines the same names as an earlier one is that cell, run again."""
         names = {element.id for element in reading.elements}
         for key, earlier in self.readings.items():
-            if names and names == {element.id for element in earlier.elements}:
+            if names and names == {element.id for element in earlier.elements} and earlier.replaces == reading.replaces:
                 return key
         return f"#{count}"
 

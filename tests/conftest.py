@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 ROOT = Path(__file__).resolve().parents[1]
 # slow machines are not failures, and CI tries the same examples each time
@@ -42,6 +47,19 @@ def chromium_path() -> str:
 def repository() -> Path:
     """The top of the working tree."""
     return ROOT
+
+
+def pytest_configure() -> None:
+    """Let a run that is told to stop (a time limit of CI) end its fixtures' servers and hosts, as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, _stop)
+
+
+def _stop(number: int, frame: FrameType | None, of: int = os.getpid()) -> None:
+    if os.getpid() == of:
+        raise KeyboardInterrupt
+    # a fork of the tests' process has nothing to clean up, and should end by the signal
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
 
 
 def is_slow(item: pytest.Item) -> bool:

@@ -103,11 +103,12 @@ class Desk:
         """Return a new browser at one of the processes."""
         return Client(base_url=self.addresses[process], timeout=20)
 
-    def user(self, email: str, *roles: str, process: int = 0) -> Client:
-        """Return the browser of a new user who is signed in."""
-        client = self.client(process)
-        assert client.sign_in(email, self.add_user(email, *roles)).status_code == 200
-        return client
+    @contextmanager
+    def user(self, email: str, *roles: str) -> Iterator[Client]:
+        """Give the browser of a new user who is signed in."""
+        with self.client() as client:
+            assert client.sign_in(email, self.add_user(email, *roles)).status_code == 200
+            yield client
 
     def events(self, kind: str) -> list[dict[str, Any]]:
         """Return all events of a kind that the queue has."""

@@ -13,6 +13,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
+
 from lowcode_kernel.farm.applying import apply_plan
 from lowcode_kernel.farm.databases import query
 from lowcode_kernel.farm.deploying import deploy, prepare
@@ -23,7 +24,6 @@ from lowcode_kernel.farm.resuming import resume
 from lowcode_kernel.farm.rollback import rollback
 from lowcode_kernel.farm.steps import fenced
 from lowcode_kernel.farm.users import add_user
-
 from lowcode_kernel.jobs import JobSpec
 from lowcode_kernel.problems import LowcodeError
 from tests.tiny_application import bundle

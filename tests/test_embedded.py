@@ -24,6 +24,7 @@ import msgspec
 import nats
 import psycopg
 import pytest
+
 from lowcode_kernel.farm import databases, development
 from lowcode_kernel.farm.connecting import connect_hosts
 from lowcode_kernel.farm.development import find_development, start_development, status, stop_development
@@ -32,7 +33,6 @@ from lowcode_kernel.farm.embedded.files import hold_lock
 from lowcode_kernel.farm.embedded.processes import await_exit, end_processes
 from lowcode_kernel.farm.embedded.supervisor import Program
 from lowcode_kernel.farm.hosts import Service
-
 from lowcode_kernel.problems import LowcodeError
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
+
 from lowcode_kernel.farm.environments import HostAddress, Secret, environment_names, home_of, load_environment
 from lowcode_kernel.farm.farm_file import ENVIRONMENT_KEYS, EXAMPLE, HOST_KEYS, read_farm_file
-
 from lowcode_kernel.problems import LowcodeError
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ"

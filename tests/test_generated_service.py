@@ -168,7 +168,7 @@ def test_a_session_that_ends_elsewhere_ends_here(served: Desk) -> None:
 def test_sessions_are_read_anew_while_the_listening_connection_is_lost(served: Desk) -> None:
     with served.user("ben@example.com", "Dispatcher") as client:
         assert client.get("/session").status_code == 200
-        served.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' OR query = 'SELECT 1'")
+        served.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE starts_with(query, 'LISTEN') OR query = 'SELECT 1'")
         served.sql("UPDATE flightdesk.app_user SET active = false WHERE email = 'ben@example.com'")  # nobody is told
         eventually(lambda: client.get("/session").status_code == 401, 8)
 

@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
+
 from lowcode_kernel.farm import ssh, systemd
 from lowcode_kernel.farm.embedded.processes import await_exit
 from lowcode_kernel.farm.embedded.supervisor import Supervisor
@@ -26,7 +27,6 @@ from lowcode_kernel.farm.environments import HostAddress, Secret
 from lowcode_kernel.farm.hosts import TIMED_OUT, Host, HostLost, Service, checked_path
 from lowcode_kernel.farm.local import LocalHost
 from lowcode_kernel.farm.ssh import SshHost
-
 from lowcode_kernel.problems import LowcodeError
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 import pytest
-from lowcode_kernel.farm.environments import Environment, HostAddress, Secret
-from lowcode_kernel.farm.planning import describe, make_plan, make_rollback_plan, revisions
 
 from lowcode_kernel.bundle import Bundle, File
+from lowcode_kernel.farm.environments import Environment, HostAddress, Secret
+from lowcode_kernel.farm.planning import describe, make_plan, make_rollback_plan, revisions
 from lowcode_kernel.jobs import JobSpec
 from lowcode_kernel.plan import DatabaseFacts, HostFacts, Plan, Release
 from lowcode_kernel.schema import Change, Schema

@@ -50,6 +50,14 @@ def test_without_ids_a_cell_is_known_by_what_it_defines() -> None:
     assert session.application().entities["Order"].attributes[0].type.length == 20
 
 
+def test_without_ids_a_replacement_is_another_cell() -> None:
+    session = Session()
+    session.run_cell("%%entity Order\nnumber: Text", cell_id=None, count=1)
+    for count in (2, 3):
+        session.run_cell("%%entity Order --replace\nnumber: Integer", cell_id=None, count=count)
+    assert session.application().entities["Order"].attributes[0].type.name == "Integer"
+
+
 def test_the_order_of_cells_does_not_matter() -> None:
     forward = assemble([read_cell(text, Place(cell=number)) for number, text in enumerate(CELLS, 1)])
     backward = assemble([read_cell(text, Place(cell=number)) for number, text in enumerate(reversed(CELLS), 1)])

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
+
 from lowcode_kernel.farm.connecting import connect_hosts
 from lowcode_kernel.farm.deploying import deploy
 from lowcode_kernel.farm.development import start_development, stop_development
 from lowcode_kernel.farm.history import status
 from lowcode_kernel.farm.rollback import rollback
-
 from tests.tiny_application import bundle
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lowcode_kernel.farm.environments import Environment
-
     from lowcode_kernel.plan import Progress
 
 pytestmark = pytest.mark.services

@@ -7,12 +7,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from lowcode_kernel.farm.databases import connect, query, revision_of
 from lowcode_kernel.farm.deploying import deploy, prepare
 from lowcode_kernel.farm.history import history, journal_of, schema_history
 from lowcode_kernel.farm.rollback import rollback
 from lowcode_kernel.farm.upgrade import upgrade_database
-
 from lowcode_kernel.problems import LowcodeError
 from tests.test_applying import assert_cancelled, assert_deployed, current, serves, taken_over
 from tests.tiny_application import SHAPES, bundle

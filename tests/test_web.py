@@ -7,11 +7,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from lowcode_kernel.generators.layers.javascript import Call, names_of, written
-from lowcode_kernel.generators.layers.web import ScreenView, screen_module, screen_views, web_files
 
 from lowcode_kernel.application import Application
 from lowcode_kernel.assembly import assemble
+from lowcode_kernel.generators.layers.javascript import Call, names_of, written
+from lowcode_kernel.generators.layers.web import ScreenView, screen_module, screen_views, web_files
 from lowcode_kernel.language import read_cell
 from lowcode_kernel.places import Place
 

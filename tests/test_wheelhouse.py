@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from lowcode_kernel.farm.environments import Environment, HostAddress, Secret
-from lowcode_kernel.farm.wheelhouse import ensure_environment, requirements_digest
 
 from lowcode_kernel.bundle import Bundle, File
+from lowcode_kernel.farm.environments import Environment, HostAddress, Secret
+from lowcode_kernel.farm.wheelhouse import ensure_environment, requirements_digest
 from lowcode_kernel.problems import LowcodeError
 from lowcode_kernel.schema import Schema
 from tests.tiny_application import bundle

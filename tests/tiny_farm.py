@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING
 from lowcode_kernel.farm.environments import Environment, HostAddress, Secret
 from lowcode_kernel.farm.hosts import HostLost, Outcome, Service
 from lowcode_kernel.farm.unix_http import get
-
 from lowcode_kernel.problems import LowcodeError
 
 if TYPE_CHECKING:
@@ -206,7 +205,6 @@ def crash(farm: Farm, number: int, note: str, step: str, state: str) -> None:
 def main(folder: str, sockets: str, number: str, note: str, step: str, state: str) -> None:
     from lowcode_kernel.farm.applying import apply_plan
     from lowcode_kernel.farm.deploying import prepare
-
     from tests.tiny_application import bundle
 
     def report(progress: Progress) -> None:

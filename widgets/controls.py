@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
+
 from lowcode_kernel.widgets.markup import Markup, stylesheet
 from lowcode_kernel.widgets.palette import KIND_COLOURS, OTHER
 

@@ -180,9 +180,7 @@ def _canvas(
         hide_edges_on_viewport=len(graph.nodes) > _STILL_EDGES,
     )
     canvas.add_class("lowcode-graph")
-    canvas.on(
-        "node", "click", lambda event: clicked(str(event["data"]["id"]))
-    )  # before display: later ones are not heard
+    canvas.on("node", "click", lambda event: clicked(str(event["data"]["id"])))  # a later one is not heard
     nodes, edges = _nodes(graph, positions), _edges(graph, positions)
     with canvas.graph.hold_sync():
         canvas.graph.add_nodes(nodes)

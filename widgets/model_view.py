@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lowcode_kernel.elements import Action, Data, Entity, Integration, Job, Query, Screen, Setting, Struct
 from lowcode_kernel.widgets.highlighting import highlighted
 from lowcode_kernel.widgets.markup import Markup, joined, page, tag
 from lowcode_kernel.widgets.panel import kind_chip
@@ -13,14 +14,11 @@ from lowcode_kernel.widgets.problems_view import problems_html, problems_text
 from lowcode_kernel.widgets.table_view import element_cell, rows_html
 from lowcode_kernel.widgets.view import View
 
-from lowcode_kernel.elements import Action, Data, Entity, Integration, Job, Query, Screen, Setting, Struct
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from lowcode_kernel.widgets.records import ModelView
-
     from lowcode_kernel.elements import Attribute, Element, Operation, Parameter
+    from lowcode_kernel.widgets.records import ModelView
 
 
 def model_view(model: ModelView) -> View:

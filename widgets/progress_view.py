@@ -17,9 +17,8 @@ from lowcode_kernel.widgets.view import View
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from lowcode_kernel.widgets.records import LoadingView
-
     from lowcode_kernel.plan import Progress, Step, StepState
+    from lowcode_kernel.widgets.records import LoadingView
 
 _PACE = 0.1  # seconds between two replacements
 _CONTROLLER = "controller"

@@ -25,7 +25,6 @@ from lowcode_kernel.farm.embedded.files import sync_folder, write_whole
 from lowcode_kernel.farm.embedded.processes import end_processes
 from lowcode_kernel.farm.embedded.supervisor import Program
 from lowcode_kernel.farm.environments import Secret
-
 from lowcode_kernel.problems import LowcodeError
 
 if TYPE_CHECKING:

@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any, cast
 from lowcode_kernel.farm.embedded.files import is_locked, last_lines, share_folder, try_lock, write_whole
 from lowcode_kernel.farm.embedded.processes import await_exit, end_processes
 from lowcode_kernel.farm.unix_http import UnixConnection
-
 from lowcode_kernel.problems import LowcodeError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from lowcode_kernel.bundle import File
 from lowcode_kernel.generators.layers.emission import Emitter, EntityFunction, Uses
 from lowcode_kernel.generators.layers.entities import FieldView, roles_literal
 from lowcode_kernel.generators.layers.python_types import annotation, class_name, decoded, standard_imports
-from lowcode_kernel.generators.layers.queries import parameter_text, words
+from lowcode_kernel.generators.layers.queries import default_text, parameter_text, words
 from lowcode_kernel.generators.templating import render
 from lowcode_kernel.identifiers import snake_case
 
@@ -44,7 +44,7 @@ def _module(app: Application, action: Action, functions: set[EntityFunction]) ->
     body = lines(emitter.statements(analyze(app).actions[action.name].tree.body))
     returns = annotation(action.returns, app, stored=False) if action.returns else "None"
     parameters = ", ".join(parameter_text(parameter, app, stored=False) for parameter in action.parameters)
-    fields = [FieldView(name=p.name, annotation=decoded(p.type, app), comment=_default(p)) for p in action.parameters]
+    fields = [FieldView(name=p.name, annotation=decoded(p.type, app), comment=default_text(p)) for p in action.parameters]
     loads, values = _loads(app, action.parameters, uses)
     call = f"{action.name}({', '.join(['context', *values])})"
     functions |= uses.functions
@@ -61,12 +61,6 @@ def _module(app: Application, action: Action, functions: set[EntityFunction]) ->
 
 def _star(parameters: str) -> str:
     return f", *, {parameters}" if parameters else ""
-
-
-def _default(parameter: Parameter) -> str:
-    if parameter.default is not None:
-        return f" = {parameter.default}"
-    return " = None" if parameter.type.optional else ""
 
 
 def lines(statements: list[ast.stmt]) -> list[str]:

@@ -10,6 +10,7 @@ the clock come from the context.
 from __future__ import annotations
 
 import ast
+from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
@@ -77,6 +78,19 @@ class Emitter(ast.NodeTransformer):
     @staticmethod
     def _listed(node: ast.AST | list[ast.AST]) -> list[ast.AST]:
         return node if isinstance(node, list) else [node]
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        """Return a node with its parts rewritten. Unlike ast's own it leaves the tree as it is: the analysis is keyed by its nodes and used again."""
+        changed = copy(node)
+        for name, value in ast.iter_fields(node):
+            if isinstance(value, list):
+                setattr(changed, name, [found for item in value for found in self._rewritten(item)])
+            elif isinstance(value, ast.AST):
+                setattr(changed, name, self.visit(value))
+        return changed
+
+    def _rewritten(self, item: object) -> list[object]:
+        return list(self._listed(self.visit(item))) if isinstance(item, ast.AST) else [item]
 
     def expression(self, node: ast.expr) -> str:
         """Return the text of a rewritten expression."""

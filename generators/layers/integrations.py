@@ -51,7 +51,7 @@ def integration_files(app: Application) -> list[File]:
 
 
 def _module(app: Application, integration: Integration) -> File:
-    views = [_operation(operation, app) for operation in integration.operations]
+    views = [_operation(integration, operation, app) for operation in integration.operations]
     returned = [operation.returns for operation in integration.operations if operation.returns]
     used = words(" ".join(f"{view.parameters} {view.returns}" for view in views))
     text = render(
@@ -62,7 +62,7 @@ def _module(app: Application, integration: Integration) -> File:
     return File(path=f"{app.name}/integrations/{integration.name}.py", content=text.encode(), element=integration.id)
 
 
-def _operation(operation: Operation, app: Application) -> OperationView:
+def _operation(integration: Integration, operation: Operation, app: Application) -> OperationView:
     in_path = re.findall(r"\{(\w+)\}", operation.path)
     given = ", ".join(f'"{p.name}": {p.name}' for p in operation.parameters if p.name not in in_path)
     way = "query" if operation.method in _NO_BODY else "body"
@@ -72,7 +72,7 @@ def _operation(operation: Operation, app: Application) -> OperationView:
     return OperationView(
         name=operation.name, method=operation.method, path=operation.path, path_text=path_text.replace('safe=""', "safe=''"),
         parameters=f", *, {parameters}" if parameters else "", arguments=f", {way}={{{given}}}" if given else "", returns=returns,
-        result=f'decode("{operation.name}", content, {returns})' if operation.returns else f'decode("{operation.name}", content, Any)',
+        result=f'decode("{integration.name}", content, {returns})',
     )  # fmt: skip
 
 

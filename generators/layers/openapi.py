@@ -32,7 +32,8 @@ def describe(app: Application) -> Schema:
         paths[f"/api/actions/{action.name}"] = {"post": _operation(action, app, ())}
         if action.rest:
             method, path = action.rest
-            paths.setdefault(path, {})[method.lower()] = _operation(action, app, tuple(re.findall(r"\{(\w+)\}", path)))
+            operation = _operation(action, app, tuple(re.findall(r"\{(\w+)\}", path)))
+            paths.setdefault(path, {})[method.lower()] = operation | {"operationId": f"{action.name}_at_its_address"}
     for screen in app.screens.values():
         paths[f"/api/screens/{screen.name}"] = {"get": _screen(screen, app)}
     return {
@@ -53,8 +54,6 @@ def _operation(action: Action, app: Application, in_path: tuple[str, ...]) -> Sc
         + [{"name": "X-CSRF-Token", "in": "header", "required": True, "schema": {"type": "string"}}],
         "responses": {"200": _answer(schema_of_type(action.returns, app, loaded=True) if action.returns else {"type": "null"}), "default": _PROBLEM},
     }
-    if in_path:
-        found["operationId"] += "_at_its_address"
     if body:
         found["requestBody"] = {"required": True, "content": {"application/json": {"schema": _object(body, app)}}}
     return found

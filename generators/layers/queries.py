@@ -61,10 +61,15 @@ def _readers(app: Application, analysis: QueryAnalysis) -> list[Readers]:
 def parameter_text(parameter: Parameter, app: Application, *, stored: bool = True) -> str:
     """Return a parameter as Python writes it, with its default."""
     text = f"{parameter.name}: {annotation(parameter.type, app, stored=stored)}"
-    if parameter.default is not None:
-        value = f'Decimal("{parameter.default}")' if parameter.type.name == "Decimal" and parameter.default != "None" else parameter.default
-        return f"{text} = {value}"
-    return f"{text} = None" if parameter.type.optional else text
+    return text + default_text(parameter)
+
+
+def default_text(parameter: Parameter) -> str:
+    """Return what follows a parameter's annotation: ` = 3`, or nothing where an argument is required."""
+    if parameter.default is None:
+        return " = None" if parameter.type.optional else ""
+    is_decimal = parameter.type.name == "Decimal" and parameter.default != "None"
+    return f' = Decimal("{parameter.default}")' if is_decimal else f" = {parameter.default}"
 
 
 def words(text: str) -> set[str]:

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
+from lowcode_kernel.bundle import File
 from lowcode_kernel.generators.layers.javascript import Call, names_of, written
 from lowcode_kernel.generators.templating import FOLDER, render
-
-from lowcode_kernel.bundle import File
 from lowcode_kernel.language.screens import label_of, screen_model
 
 if TYPE_CHECKING:

@@ -1,9 +1,8 @@
 """The application that the browser tests show: a flight desk with every kind of component and input."""
 
-from lowcode_kernel.generators.layers.web import screen_views, web_files
-
 from lowcode_kernel.application import Application
 from lowcode_kernel.assembly import assemble
+from lowcode_kernel.generators.layers.web import screen_views, web_files
 from lowcode_kernel.language import read_cell
 from lowcode_kernel.places import Place
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import pytest
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
@@ -36,6 +37,15 @@ def test_signing_in_leads_back_to_where_one_was(visitor: Visitor) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Departures of La Guardia")
     expect(page).to_have_url(re.compile(r"/departures/LGA\?late=true$"))
     expect(page.get_by_label("Late only")).to_be_checked()
+
+
+@pytest.mark.parametrize(
+    "next_", ["//example.com/", "https://example.com/", "javascript:alert(1)", "/%5C%5Cexample.com"]
+)
+def test_signing_in_leads_nowhere_else(visitor: Visitor, next_: str) -> None:
+    visitor.allowed |= {404}
+    page = visitor.sign_in(f"/sign-in?next={next_}")
+    assert page.url.startswith(visitor.base + "/")
 
 
 def test_signing_out(visitor: Visitor) -> None:
@@ -291,9 +301,12 @@ def test_what_does_not_exist_is_said(visitor: Visitor) -> None:
 
 def test_only_slow_answers_show_that_something_loads(visitor: Visitor) -> None:
     page = visitor.sign_in("/")
-    visitor.stub(delay=0.8)
+    visitor.stub(delay=1.5)
     page.get_by_role("link", name="LaGuardia").click()
-    assert page.locator(".progress").evaluate("bar => getComputedStyle(bar).visibility") == "hidden"
+    shown = page.locator(".progress").evaluate(
+        "bar => [getComputedStyle(bar).animationName, getComputedStyle(bar).animationDelay]"
+    )
+    assert shown == ["appear", "0.2s"]
     expect(page.locator(".progress")).to_be_visible()
     expect(page.locator("h1")).to_have_text("Flight desk")
     expect(page.locator("h1")).to_have_text("Departures of La Guardia")

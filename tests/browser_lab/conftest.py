@@ -44,6 +44,7 @@ READY = """() => {
   return !!shown?.content?.widgets?.length && shown.sessionContext.isReady && shown.context?.isReady
     && kernel?.status === 'idle' && kernel.connectionStatus === 'connected'
 }"""
+FAULT = '.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"]'
 SETTINGS = {
     "@jupyterlab/apputils-extension:notification": {
         "fetchNews": "false",
@@ -74,6 +75,16 @@ class Lab:
             cells=[nbformat.v4.new_code_cell(cell) for cell in cells], metadata={"kernelspec": specification}
         )
         nbformat.write(notebook, self.folder / name)
+        return self.page(f"doc/tree/{name}")
+
+    def write_run(self, name: str, bundle: dict[str, str]) -> str:
+        """Write a notebook that was run elsewhere, and so is not trusted, with one output; return its address."""
+        output = nbformat.v4.new_output("display_data", data=bundle)
+        specification = {"name": "lowcode", "display_name": "Low-code", "language": "python"}
+        cell = nbformat.v4.new_code_cell("%graph", outputs=[output], execution_count=1)
+        nbformat.write(
+            nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": specification}), self.folder / name
+        )
         return self.page(f"doc/tree/{name}")
 
     def page(self, path: str) -> str:
@@ -171,6 +182,12 @@ class Person:
 
     def run_all(self) -> None:
         self.execute("notebook:run-all-cells")
+
+    def wait_for(self, selector: str) -> None:
+        """Wait until something is shown; fail at once where a cell fails."""
+        self.page.locator(f"{selector}, {FAULT}").first.wait_for()
+        faults = self.page.locator(FAULT).all_inner_texts()
+        assert not faults, faults[0]
 
     def execute(self, command: str, arguments: dict[str, str] | None = None) -> None:
         """Run a command of JupyterLab. Its result may be too large to send over, so it is dropped."""

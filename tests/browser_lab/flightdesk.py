@@ -6,14 +6,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from lowcode_kernel.widgets.records import ColumnView, EdgeView, GraphView, LoadingView, ModelView, NodeView, TableView
-
 from lowcode_kernel.elements import Access, Attribute, Entity, Integration, Operation, Parameter, Query
 from lowcode_kernel.places import Place
 from lowcode_kernel.plan import Plan, Progress, Step
 from lowcode_kernel.problems import Problem
 from lowcode_kernel.schema import Change
 from lowcode_kernel.types import DATE, DATETIME, INTEGER, TEXT, Type
+from lowcode_kernel.widgets.records import ColumnView, EdgeView, GraphView, LoadingView, ModelView, NodeView, TableView
 
 HERE = Place(cell=7)
 

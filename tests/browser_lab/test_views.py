@@ -17,8 +17,8 @@ from lowcode_kernel.widgets.plan_view import plan_view
 from lowcode_kernel.widgets.progress_view import live_loading, live_progress
 from IPython.display import display"""
 PLAN = "display(plan_view(flightdesk.upgrade_plan()))"
-PROGRESS = """for title, reports in (("Deploy flightdesk 8c1f0a52be77 to prod", flightdesk.reports(12)), ("Deploy to
-staging", flightdesk.reports(6, failing=True))):
+PROGRESS = """goes_well, fails = flightdesk.reports(12), flightdesk.reports(6, failing=True)
+for title, reports in (("Deploy flightdesk 8c1f0a52be77 to prod", goes_well), ("Deploy to staging", fails)):
     progress = live_progress(title, flightdesk.plan_steps(("fe1", "fe2", "fe3")))
     display(progress)
     for report in reports: progress.report(report)
@@ -33,7 +33,7 @@ LOGS = 'logs_view(flightdesk.log_table(), {"screen:departures": "cell 14"})'
 
 
 def shown(person: Person, name: str, selector: str) -> None:
-    person.page.wait_for_selector(selector)
+    person.wait_for(selector)
     for theme, short in (("JupyterLab Light", "light"), ("JupyterLab Dark", "dark")):
         person.use_theme(theme)
         person.page.locator(".jp-OutputArea-output .lowcode").first.evaluate("e => e.scrollIntoView({block: 'start'})")

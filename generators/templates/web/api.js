@@ -21,9 +21,7 @@ const WORDS = {
   403: "Your roles don’t allow this",
   404: "This does not exist, or not any more",
   429: "Too many attempts",
-  502: "The server is not available at the moment",
   503: "The server is not available at the moment",
-  504: "The server took too long to answer",
 };
 
 let token = "";

@@ -10,7 +10,7 @@ import { forget, session, signOut } from "./session.js";
 import { signInPage } from "./sign_in.js";
 
 /** @typedef {{ screen: string, inputs: Record<string, any>, options?: Record<string, any[]>, components: Record<string, any> }} Answer */
-/** @typedef {{ state: any, update: (change: object) => void, refresh: () => Promise<void>, guard: <T>(work: Promise<T>) => Promise<T>, width: number }} Here what a component can use */
+/** @typedef {{ state: any, update: (change: object) => void, refresh: () => Promise<void>, guard: <T>(work: Promise<T>) => Promise<T>, width: number }} Here */
 
 const root = /** @type {HTMLElement} */ (document.getElementById("app"));
 /** Everything that the page shows. `states` are what components remember, while the user stays on one screen. */
@@ -21,6 +21,7 @@ const page = {
   /** @type {Answer | null} */ answer: null,
   /** @type {Problem | null} */ problem: null,
   /** @type {Map<string, any>} */ states: new Map(),
+  retry: visit,
   shown: "",
   busy: false,
   width: 0,
@@ -31,7 +32,10 @@ let visits = new AbortController();
 async function visit() {
   page.place = locate(location);
   const { signal } = renewed();
-  if (page.place.path === "/sign-in") return draw();
+  if (page.place.path === "/sign-in") {
+    draw();
+    return document.getElementById("email")?.focus();
+  }
   page.busy = true;
   draw();
   try {
@@ -67,11 +71,11 @@ function elsewhere({ screens }) {
   go(link(screens[0].path), { replace: true });
 }
 
-/** @param {any} problem */
+/** What is not a Problem is a module that is not there, or not any more: a new release has others. @param {any} problem */
 function failed(problem) {
-  if (problem instanceof Problem && problem.status === 401) return toSignIn();
-  page.problem = problem instanceof Problem ? problem : new Problem(0, { detail: "A part of the application could not be loaded" });
-  if (!(problem instanceof Problem)) console.error(problem);
+  if (problem.status === 401) return toSignIn();
+  page.problem = problem instanceof Problem ? problem : new Problem(0, { detail: `The application could not be loaded: ${problem.message}` });
+  page.retry = problem instanceof Problem ? visit : () => location.reload();
 }
 
 function toSignIn() {
@@ -85,9 +89,10 @@ function toSignIn() {
 function arrived() {
   const { name, path } = page.place;
   const isNew = page.shown !== path;
+  if (isNew) document.querySelector("dialog")?.close();
   if (isNew && !page.problem) page.states.clear();
   if (isNew && page.problem) page.answer = null;
-  page.shown = page.problem ? "" : path;
+  page.shown = isNew && page.problem ? "" : path;
   page.busy = false;
   draw();
   const heading = document.getElementById("title");
@@ -133,15 +138,15 @@ function draw() {
     return render(root, signInPage(next, draw));
   }
   const progress = page.busy && h("div", { class: "progress", role: "progressbar", "aria-label": "Loading" });
-  render(root, progress, page.session && topBar(page.session), h("main", { id: "main", key: "main", tabindex: "-1", "aria-busy": page.busy ? "true" : null }, content()));
+  const main = h("main", { id: "main", key: "main", tabindex: "-1", "aria-busy": page.busy ? "true" : null }, content());
+  render(root, progress, page.session && topBar(page.session), main);
 }
 
 function content() {
-  const panel = page.problem && problemPanel(page.problem, visit);
+  const panel = page.problem && problemPanel(page.problem, page.retry);
   return page.answer && page.screen ? [panel, screenView(page.screen, page.answer)] : panel;
 }
 
-/** @param {import("./session.js").Session} found */
 function topBar({ user, screens }) {
   const current = page.place.path;
   const entry = ({ label, path }) => h("li", null, h("a", { href: link(path), "aria-current": path === current ? "page" : null }, label));
@@ -151,7 +156,6 @@ function topBar({ user, screens }) {
     h("button", { type: "button", class: "skip button", onclick: () => document.getElementById("main")?.focus() }, "To the content"),
     h("a", { class: "brand", href: "./" }, h("span", { class: "mark", "aria-hidden": "true" }, title.charAt(0)), title),
     h("nav", { "aria-label": "Screens" }, h("ul", null, screens.map(entry))),
-    h("button", { type: "button", class: "user", popovertarget: "user", "aria-label": `${user.name}: account` }, h("span", { class: "initials", "aria-hidden": "true" }, initials(user.name)), h("span", { class: "name" }, user.name)),
     userMenu(user),
   );
 }
@@ -162,7 +166,11 @@ function userMenu(user) {
   const roles = user.roles.map((role) => h("li", null, role));
   const who = h("p", { class: "who" }, h("strong", null, user.name), h("span", null, user.email));
   const out = h("button", { type: "button", class: "button", onclick: leave }, "Sign out");
-  return h("div", { id: "user", popover: "auto", class: "menu" }, who, roles.length > 0 && h("ul", { class: "roles", "aria-label": "Roles" }, roles), out);
+  const label = [h("span", { class: "initials", "aria-hidden": "true" }, initials(user.name)), h("span", { class: "name" }, user.name)];
+  return [
+    h("button", { type: "button", class: "user", popovertarget: "user", "aria-label": `${user.name}: account` }, label),
+    h("div", { id: "user", popover: "auto", class: "menu" }, who, roles.length > 0 && h("ul", { class: "roles", "aria-label": "Roles" }, roles), out),
+  ];
 }
 
 async function leave() {
@@ -188,7 +196,7 @@ function screenView({ inputs, components }, answer) {
     else rows.push({ group: component.group, key: id, items: [shown] });
   }
   const first = rows[0]?.group === "heading" ? rows.shift()?.items : null;
-  return h("div", { class: "screen", key: page.place.name }, h("div", { class: "heading" }, first, bar), rows.map(rowView));
+  return h("div", { class: "screen", key: answer.screen }, h("div", { class: "heading" }, first, bar), rows.map(rowView));
 }
 
 function rowView({ group, key, items }) {

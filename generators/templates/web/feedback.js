@@ -2,7 +2,6 @@
 import { h, render } from "./dom.js";
 import { sentence } from "./format.js";
 
-const SECONDS = 4;
 /** @type {{ key: number, words: string, failed: boolean }[]} */
 let notices = [];
 let count = 0;
@@ -12,7 +11,7 @@ export function notify(words, { failed = false } = {}) {
   const key = ++count;
   notices = [...notices.slice(-3), { key, words, failed }];
   draw();
-  if (!failed) setTimeout(() => close(key), SECONDS * 1000);
+  if (!failed) setTimeout(() => close(key), 4000);
 }
 
 function close(key) {

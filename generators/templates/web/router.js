@@ -3,7 +3,7 @@ import { screens } from "./screens.js";
 
 /** @typedef {{ name: string, path: string, load: () => Promise<{ default: Screen }> }} Route */
 /** @typedef {{ inputs: any[], components: Record<string, any> }} Screen */
-/** @typedef {{ route: Route | null, name: string, path: string, query: URLSearchParams }} Location_ where the user is; `query` has the path parameters too */
+/** @typedef {{ route: Route | null, name: string, path: string, query: URLSearchParams }} Location_ `query` has the path parameters too */
 
 const base = new URL(document.baseURI).pathname;
 const patterns = screens.map((route) => ({ route, pattern: pattern(route.path) }));
@@ -37,7 +37,7 @@ function decoded(text) {
 }
 
 /**
- * Return the address of a screen, relative to the base: `href("flight", { flight: 7 })` is "flights/7".
+ * Return the address of a screen, relative to the base: `href("flight", { flight: 7 })` is "./flights/7".
  * @param {string} name @param {Record<string, unknown>} [values]
  */
 export function href(name, values = {}) {
@@ -53,7 +53,7 @@ export function href(name, values = {}) {
 
 /** Make a path of the application ("/notes") relative to the base. @param {string} path */
 export function link(path) {
-  return path.replace(/^\/+/, "") || "./";
+  return `./${path.replace(/^[/\\]+/, "")}`;
 }
 
 /** Return a function from a row to the address of its screen. @param {string} name @param {Record<string, string>} columns */

@@ -9,11 +9,8 @@ const LETTER = 7; // pixels of a letter in the axes' font
 
 /** @typedef {{ label?: string, x: import("./columns.js").Column, y: import("./columns.js").Column }} Options */
 
-/** @param {Options} options */
-export const barChart = (options) => chart(options, bars);
-
-/** @param {Options} options */
-export const lineChart = (options) => chart(options, line);
+export const barChart = (/** @type {Options} */ options) => chart(options, bars);
+export const lineChart = (/** @type {Options} */ options) => chart(options, line);
 
 function chart({ label, x, y }, marks) {
   const name = label ?? `${y.label} by ${x.label}`;
@@ -31,7 +28,8 @@ function chart({ label, x, y }, marks) {
 function values(rows, x, y) {
   const cells = (row) => h("tr", null, h("th", { scope: "row" }, text(x.kind, row[x.name])), h("td", { class: "number" }, text(y.kind, row[y.name])));
   const head = h("tr", null, h("th", { scope: "col" }, x.label), h("th", { scope: "col", class: "number" }, y.label));
-  return h("details", null, h("summary", null, "Show the values"), h("div", { class: "scroll" }, h("table", null, h("thead", null, head), h("tbody", null, rows.map(cells)))));
+  const all = h("table", null, h("thead", null, head), h("tbody", null, rows.map(cells)));
+  return h("details", null, h("summary", null, "Show the values"), h("div", { class: "scroll" }, all));
 }
 
 function drawing(rows, { name, x, y, marks, width }, state, update) {

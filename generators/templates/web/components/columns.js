@@ -17,13 +17,10 @@ const words = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" 
 
 /** Return rows in the order of one column; rows without a value come last. @param {any[]} rows @param {Column} column @param {number} direction 1 or -1 */
 export function sorted(rows, { name, kind }, direction) {
-  const compare = isNumeric({ kind, name, label: "" }) ? (a, b) => Number(a) - Number(b) : (a, b) => words.compare(plain(a), plain(b));
+  const compare = isNumeric({ kind, name, label: "" }) ? (a, b) => Number(a) - Number(b) : (a, b) => words.compare(a.label ?? a, b.label ?? b);
   return rows.toSorted((a, b) => {
     const [left, right] = [a[name] ?? null, b[name] ?? null];
     if (left === null || right === null) return Number(left === null) - Number(right === null);
     return direction * compare(left, right);
   });
 }
-
-/** @param {any} value */
-const plain = (value) => String(value.label ?? value);

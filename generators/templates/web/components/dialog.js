@@ -4,9 +4,12 @@ import { sentence } from "../format.js";
 import { labelled, valueOf } from "./fields.js";
 
 /** @typedef {import("./fields.js").Field} Field */
-/** @typedef {{ title: string, message?: string, fields: Field[], options: Record<string, import("./fields.js").Option[]>, submit: (values: Record<string, unknown>) => Promise<void> }} Question */
 
-/** Ask; the dialog stays open, with what was typed, until `submit` succeeds. @param {Question} question */
+/**
+ * Ask; the dialog stays open, with what was typed, until `submit` succeeds.
+ * @param {{ title: string, message?: string, fields: Field[], options: Record<string, import("./fields.js").Option[]>,
+ *   submit: (values: Record<string, unknown>) => Promise<void> }} question
+ */
 export function openDialog({ title, message, fields, options, submit }) {
   const dialog = document.createElement("dialog");
   const state = { busy: false, words: "", errors: {} };

@@ -49,7 +49,6 @@ function choice(options, value, limits, properties) {
   return h("select", { value: value ?? "", ...properties }, none, items);
 }
 
-/** @type {Record<string, (text: string) => unknown>} */
 const READ = { integer: Number, dateTime: (text) => `${text}${text.length === 16 ? ":00" : ""}Z`, json: JSON.parse };
 
 /** Return what a control holds, as the server takes it: decimals stay text, nothing is null. @param {Field} field @param {any} element @param {Option[]} [options] */
@@ -60,7 +59,6 @@ export function valueOf({ kind }, element, options) {
   return option ? option.value : (READ[kind] ?? String)(element.value);
 }
 
-/** @param {Field} field */
 function noteOf({ kind, limits }) {
   if (kind === "dateTime") return "In UTC";
   return limits.maxLength && limits.maxLength > 40 ? `At most ${limits.maxLength} characters` : null;

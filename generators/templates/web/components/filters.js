@@ -12,7 +12,8 @@ export function filters(inputs, values, options) {
   const one = (item) => {
     const id = `input-${item.name}`;
     const shown = control(item, values[item.name], options[item.name], { id, ...listeners(item) });
-    return h("div", { key: item.name, class: `filter ${item.kind}` }, h("label", { for: id }, item.label), item.kind === "date" ? days(item, values[item.name], shown) : shown);
+    const around = item.kind === "date" ? days(item, values[item.name], shown) : shown;
+    return h("div", { key: item.name, class: `filter ${item.kind}` }, h("label", { for: id }, item.label), around);
   };
   return h("form", { class: "filters", "aria-label": "What is shown", onsubmit: (event) => event.preventDefault() }, inputs.map(one));
 }

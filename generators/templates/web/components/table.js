@@ -49,7 +49,8 @@ function toolbar(label, all, found, state, update) {
   const count = found === all ? number(all) : `${number(found)} of ${number(all)}`;
   const find = (event) => update({ word: event.target.value.trim(), page: 0 });
   const search = h("input", { type: "search", placeholder: "Find in table", "aria-label": "Find in table", oninput: find });
-  return h("header", null, label && h("h3", null, label), h("span", { class: "count", role: "status" }, `${count} ${all === 1 ? "row" : "rows"}`), all > FEW && search);
+  const counted = h("span", { class: "count", role: "status" }, `${count} ${all === 1 ? "row" : "rows"}`);
+  return h("header", null, label && h("h3", null, label), counted, all > FEW && search);
 }
 
 /** A column's heading; clicks sort upwards, downwards, and as the data came. */
