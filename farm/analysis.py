@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from lowcode_kernel.farm import lake
 from lowcode_kernel.farm.databases import ensure_database
-
 from lowcode_kernel.problems import LowcodeError, did_you_mean
 
 if TYPE_CHECKING:
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
     import pyarrow as pa
+
     from lowcode_kernel.farm.environments import Environment, Secret
 
 MEMORY = "1GB"

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
-from lowcode_kernel.farm import job_statements as sql
 
 from lowcode_kernel.events import Event, Outcome
+from lowcode_kernel.farm import job_statements as sql
 from lowcode_kernel.problems import LowcodeError
 
 if TYPE_CHECKING:
@@ -112,8 +112,8 @@ class Desk:
 
     def take(self, applications: Iterable[str]) -> Taken | None:
         """Take the next run of one of these applications, or nothing. A run that lost too many workers is parked."""
-        values = {"environment": self.environment, "applications": list(applications)}
-        values |= {"worker": self.worker, "lease": self.lease}
+        served = list(applications)
+        values = {"environment": self.environment, "applications": served, "worker": self.worker, "lease": self.lease}
         with self.connection.transaction():
             found = rows(self.connection, sql.TAKE, values)
             if not found:
@@ -126,7 +126,7 @@ class Desk:
                 return taken
             fact = f"{taken.run.losses} workers were lost while they ran it"
             self.finish(taken, "parked", error=fact, final=True)
-        return self.take(values["applications"])
+        return self.take(served)
 
     def renew(self, held: Iterable[tuple[int, int]]) -> dict[int, bool]:
         """Renew the leases of (run, attempt) pairs; return those still held, and whether each is to be cancelled."""
@@ -240,7 +240,7 @@ def _event(row: Row) -> Event:
 
 def rows(connection: psycopg.Connection[Any], statement: str, values: Mapping[str, object]) -> list[Row]:
     """Run a statement of `job_statements` and return its rows by column; moments are in UTC."""
-    cursor = connection.execute(statement, values)  # type: ignore[call-overload]
+    cursor = connection.execute(statement, values)
     names = [column.name for column in cursor.description or ()]
     return [dict(zip(names, map(_in_utc, row), strict=True)) for row in cursor.fetchall()]
 

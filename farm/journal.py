@@ -213,7 +213,8 @@ class Journal:
         encoded = msgspec.to_builtins(schema)
         which = {"environment": self.environment, "application": schema.application, "version": version}
         with self.fenced(lease) as connection:
-            if connection.execute(newest).scalar() != encoded:
+            found = connection.execute(newest).scalar()
+            if found is None or msgspec.convert(found, Schema) != schema:
                 connection.execute(sa.insert(SNAPSHOT).values(**which, views=schema.views, schema=encoded))
 
     def schemas(self, application: str) -> tuple[Schema, ...]:

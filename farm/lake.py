@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     import duckdb
     import pyarrow as pa
+
     from lowcode_kernel.farm.environments import Secret
 
 DATABASE = "lowcode_logs"

@@ -31,11 +31,11 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
+
+from lowcode_kernel.events import EventKind, Outcome  # noqa: TC001 - msgspec reads the annotations
 from lowcode_kernel.farm import lake, queue
 from lowcode_kernel.farm.environments import Environment, Secret
 from lowcode_kernel.farm.hosts import Service
-
-from lowcode_kernel.events import EventKind, Outcome  # noqa: TC001 - msgspec reads the annotations
 from lowcode_kernel.problems import LowcodeError
 
 if TYPE_CHECKING:
@@ -184,12 +184,13 @@ class LogService:
     async def serve(self) -> None:
         """Run sessions until told to stop, with longer and longer pauses where one after the other fails."""
         pause = PAUSE
+        faults = (lake.LakeFault, lake.Superseded, LowcodeError, *queue.faults())
         while not self.stopping.is_set():
             before = self.stored
             try:
                 async with AsyncExitStack() as stack:
                     await self._run_session(stack)
-            except (lake.LakeFault, lake.Superseded, LowcodeError, *queue.faults()) as fault:
+            except faults as fault:
                 print(f"{type(fault).__name__}: {fault}", file=sys.stderr, flush=True)  # noqa: T201 - its log
                 pause = PAUSE if self.stored != before else min(pause * 2, LONGEST_PAUSE)
                 with suppress(TimeoutError):

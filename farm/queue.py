@@ -26,13 +26,13 @@ from lowcode_kernel.problems import LowcodeError
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
 
-    from lowcode_kernel.farm.environments import Environment
     from nats.aio.client import Client
     from nats.aio.msg import Msg
     from nats.js import JetStreamContext
     from nats.js.api import StreamInfo
 
     from lowcode_kernel.events import Event
+    from lowcode_kernel.farm.environments import Environment
 
 STREAM = "EVENTS"
 SUBJECTS = "events.>"
@@ -83,7 +83,7 @@ async def connect(url: str) -> Client:
             connect_timeout=int(CONNECT.total_seconds()),
             allow_reconnect=False,
             max_reconnect_attempts=1,
-            reconnect_time_wait=0.1,  # type: ignore[arg-type] - it takes any number
+            reconnect_time_wait=0.1,  # type: ignore[arg-type]
             error_cb=note,
         )
     except (TimeoutError, OSError, nats.errors.Error) as error:

@@ -35,8 +35,8 @@ START_SECONDS = 60
 MERCY_SECONDS = 3.0  # between the interrupt and the kill
 LEASE_LOST = 75  # exit status
 SOCKET_PATH = 107  # bytes that a Unix socket's path may have
-# What papermill's imports import where it is there, to check addresses and to reach HDFS: three quarters of the CPU that
-# a run would cost (2026-11: 3.3 s of 4.4 s, most of it a grammar that rfc3987_syntax compiles).
+# What papermill imports where it is there, to check addresses and to reach HDFS: more than half of the CPU that
+# a run would cost (2026-11: 2.5 s of 4.4 s, most of it a grammar that rfc3987_syntax compiles).
 NOT_NEEDED = ("rfc3987_syntax", "pyarrow")
 WORDS = 4000  # characters of an error that are kept
 
@@ -106,8 +106,9 @@ class Leash:
 
 def execute(order: Order, leash: Leash, tell: TextIO) -> Outcome:
     """Execute the notebook; its copy is written cell by cell, so that it shows how far a killed run came."""
+    absent: dict[str, Any] = sys.modules
     for name in NOT_NEEDED:
-        sys.modules[name] = None  # type: ignore[assignment] - "not installed", which their importers allow for
+        absent[name] = None  # reads as "not installed", which their importers allow for
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillException
     from papermill.execute import execute_notebook
@@ -151,9 +152,10 @@ def _short(error: Exception) -> str:
 
 def _watch_kernels(leash: Leash, tell: TextIO) -> None:
     """Learn the process of the kernel as soon as it is started, and pass it on."""
-    from jupyter_client.provisioning import LocalProvisioner
+    from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
-    launch = LocalProvisioner.launch_kernel
+    provisioner: Any = LocalProvisioner
+    launch = provisioner.launch_kernel
 
     async def launch_and_tell(self: Any, *words: Any, **named: Any) -> Any:  # noqa: ANN401 - jupyter_client's
         connection = await launch(self, *words, **named)
@@ -161,7 +163,7 @@ def _watch_kernels(leash: Leash, tell: TextIO) -> None:
         _tell(tell, Outcome(kernel=self.pid))
         return connection
 
-    LocalProvisioner.launch_kernel = launch_and_tell
+    provisioner.launch_kernel = launch_and_tell
 
 
 def _tell(tell: TextIO, outcome: Outcome) -> None:

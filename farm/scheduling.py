@@ -27,18 +27,18 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+
 from lowcode_kernel.farm import job_statements as sql
 from lowcode_kernel.farm.databases import connect, ensure_database
 from lowcode_kernel.farm.desk import OPEN, Run, RunState, announce_end, as_run, next_tick, rows, tell, wake
-
 from lowcode_kernel.problems import LowcodeError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import psycopg
-    from lowcode_kernel.farm.environments import Environment
 
+    from lowcode_kernel.farm.environments import Environment
     from lowcode_kernel.jobs import JobSpec
 
 DATABASE = "lowcode"

@@ -31,6 +31,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
+
 from lowcode_kernel.farm import attempts, job_statements
 from lowcode_kernel.farm.databases import connect
 from lowcode_kernel.farm.desk import Desk, forget_told, take_untold
@@ -38,13 +39,13 @@ from lowcode_kernel.farm.environments import Environment, HostAddress, Secret
 from lowcode_kernel.farm.hosts import Service
 from lowcode_kernel.farm.layout import service_of
 from lowcode_kernel.farm.scheduling import DATABASE, ensure_tables
-
 from lowcode_kernel.problems import LowcodeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import psycopg
+
     from lowcode_kernel.farm.desk import Taken
     from lowcode_kernel.farm.hosts import Host
 
@@ -200,8 +201,8 @@ class Worker:
         while self.ended:
             attempt = self.ended[0]
             state, error = attempt.outcome()
-            how = {"error": error, "record": attempt.kept, "version": attempt.place.version}
-            desk.finish(attempt.taken, state, **how, meanwhile=attempt.keep)
+            kept, version = attempt.kept, attempt.place.version
+            desk.finish(attempt.taken, state, error=error, record=kept, version=version, meanwhile=attempt.keep)
             self.ended.pop(0)
 
     def _take(self, desk: Desk) -> None:

@@ -43,15 +43,22 @@ def format_files(files: Iterable[File], package: str) -> list[File]:
                     target.write_bytes(file.content)
             (folder / "ruff.toml").write_text(_CONFIGURATION.replace("{package}", package), "utf-8")
         except OSError as error:
-            raise LowcodeError.of(f"{folder} can't be written: {error.strerror}", "free some disk, or set TMPDIR", code="LK005") from None
+            raise LowcodeError.of(
+                f"{folder} can't be written: {error.strerror}", "free some disk, or set TMPDIR", code="LK005"
+            ) from None
         _run(folder, "check", "--fix", "--quiet")
         _run(folder, "format", "--quiet")
-        return [replace(file, content=(folder / file.path).read_bytes()) if file.path.endswith(".py") else file for file in given]
+        return [
+            replace(file, content=(folder / file.path).read_bytes()) if file.path.endswith(".py") else file
+            for file in given
+        ]
 
 
 def _run(folder: Path, *words: str) -> None:
     environment = {**os.environ, "RUFF_NO_CACHE": "true"}
-    done = subprocess.run([_ruff(), *words, "."], cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(
+        [_ruff(), *words, "."], cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
     if done.returncode != 0:
         raise RuntimeError(f"generated code can't be formatted:\n{done.stdout}{done.stderr}")
 

@@ -39,4 +39,6 @@ def generate(app: Application, history: tuple[Schema, ...] = (), *, tests: bool 
         *upgrades,
     ]
     formatted = sorted(format_files(files, app.name), key=lambda file: file.path)
-    return Bundle(application=app.name, title=app.title, files=tuple(formatted), schema=schema, changes=changes, jobs=jobs)
+    return Bundle(
+        application=app.name, title=app.title, files=tuple(formatted), schema=schema, changes=changes, jobs=jobs
+    )

@@ -52,7 +52,9 @@ def write_bundle(bundle: Bundle, folder: Path) -> Written:
         deleted = _delete(folder, before, set(after), kept)
         _write(folder / MANIFEST, json.dumps(after, indent=1, sort_keys=True).encode(), executable=False)
     except OSError as error:
-        raise LowcodeError.of(f"{folder} can't be written: {error.strerror}", "free some disk, or choose another folder", code="LK005") from None
+        raise LowcodeError.of(
+            f"{folder} can't be written: {error.strerror}", "free some disk, or choose another folder", code="LK005"
+        ) from None
     return Written(written=tuple(written), deleted=tuple(deleted), kept=tuple(kept))
 
 

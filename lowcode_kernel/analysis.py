@@ -28,20 +28,26 @@ class Analysis:
     def actions(self) -> dict[str, BodyAnalysis]:
         """Every action's body."""
         return {
-            name: analyze_body(action.body, action.body_place, self.app, parameters=action.parameters, element=action.id)
+            name: analyze_body(
+                action.body, action.body_place, self.app, parameters=action.parameters, element=action.id
+            )
             for name, action in self.app.actions.items()
         }
 
     @cached_property
     def jobs(self) -> dict[str, BodyAnalysis]:
         """Every job's body; that of a job with a notebook of its own is empty."""
-        return {name: analyze_body(job.body, job.body_place, self.app, element=job.id) for name, job in self.app.jobs.items()}
+        return {
+            name: analyze_body(job.body, job.body_place, self.app, element=job.id)
+            for name, job in self.app.jobs.items()
+        }
 
     @cached_property
     def tests(self) -> dict[str, BodyAnalysis]:
         """Every test's body."""
         return {
-            name: analyze_body(test.body, test.body_place, self.app, element=test.id, asserting=True) for name, test in self.app.tests.items()
+            name: analyze_body(test.body, test.body_place, self.app, element=test.id, asserting=True)
+            for name, test in self.app.tests.items()
         }
 
     @cached_property

@@ -6,7 +6,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from lowcode_kernel.elements import Action, Data, Element, Entity, Integration, Job, Query, Role, Screen, Setting, Struct, Test
+from lowcode_kernel.elements import (
+    Action,
+    Data,
+    Element,
+    Entity,
+    Integration,
+    Job,
+    Query,
+    Role,
+    Screen,
+    Setting,
+    Struct,
+    Test,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

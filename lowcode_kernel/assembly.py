@@ -47,7 +47,9 @@ def _replaced(ordered: list[CellReading], problems: list[Problem]) -> list[Eleme
     kept: list[Element] = []
     for reading in ordered:
         for element in reading.elements if reading.replaces else ():
-            earlier = [other for other in kept if (_namespace(other), other.name) == (_namespace(element), element.name)]
+            earlier = [
+                other for other in kept if (_namespace(other), other.name) == (_namespace(element), element.name)
+            ]
             if not earlier:
                 fact, hint = f"there is no earlier {element.kind} {element.name} to replace", "remove --replace"
                 problems.append(Problem(code="LK104", fact=fact, hint=hint, place=element.place, element=element.id))
@@ -74,13 +76,19 @@ def _unique(elements: list[Element], problems: list[Problem]) -> list[Element]:
     kept: list[Element] = []
     for element in elements:
         key = (_namespace(element), element.name)
-        if element.kind == "data":
-            kept.append(element)
-        elif (first := seen.setdefault(key, element)) is element:
+        if element.kind == "data" or (first := seen.setdefault(key, element)) is element:
             kept.append(element)
         else:
             fact = f"{element.kind} {element.name} is defined here, and {first.kind} {first.name} at {first.place}"
-            problems.append(Problem(code="LK102", fact=fact, hint="rename one, delete one, or write --replace", place=element.place, element=element.id))
+            problems.append(
+                Problem(
+                    code="LK102",
+                    fact=fact,
+                    hint="rename one, delete one, or write --replace",
+                    place=element.place,
+                    element=element.id,
+                )
+            )
     return _numbered_data(kept)
 
 
@@ -112,7 +120,10 @@ def _linked(elements: list[Element]) -> list[Element]:
                 return replace(type_, kind="query")
         return type_
 
-    return [_relinked(link_screen(element, entities) if isinstance(element, Screen) else element, link) for element in elements]
+    return [
+        _relinked(link_screen(element, entities) if isinstance(element, Screen) else element, link)
+        for element in elements
+    ]
 
 
 def _relinked(element: Element, link: Callable[[Type], Type]) -> Element:
@@ -123,12 +134,16 @@ def _relinked(element: Element, link: Callable[[Type], Type]) -> Element:
         case Entity() | Struct():
             return replace(element, attributes=attributes(element.attributes))
         case Query() | Screen():
-            return replace(element, parameters=tuple(replace(item, type=link(item.type)) for item in element.parameters))
+            return replace(
+                element, parameters=tuple(replace(item, type=link(item.type)) for item in element.parameters)
+            )
         case Action():
             parameters = tuple(replace(item, type=link(item.type)) for item in element.parameters)
             return replace(element, parameters=parameters, returns=link(element.returns) if element.returns else None)
         case Integration():
-            operations = tuple(replace(item, returns=link(item.returns) if item.returns else None) for item in element.operations)
+            operations = tuple(
+                replace(item, returns=link(item.returns) if item.returns else None) for item in element.operations
+            )
             return replace(element, operations=operations)
         case Setting():
             return replace(element, type=link(element.type))

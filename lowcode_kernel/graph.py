@@ -52,7 +52,9 @@ def _edges(app: Application) -> Iterator[tuple[str, str, str]]:
 
 def _verb(used: str) -> str:
     kind = used.partition(":")[0]
-    return {"query": "reads", "action": "calls", "integration": "calls", "screen": "leads to", "role": "asks for"}.get(kind, "uses")
+    return {"query": "reads", "action": "calls", "integration": "calls", "screen": "leads to", "role": "asks for"}.get(
+        kind, "uses"
+    )
 
 
 def _kinds(type_: Type) -> tuple[str, ...]:
@@ -66,7 +68,10 @@ def _types(element: Element) -> Iterable[Type]:
         case Query() | Screen():
             return [parameter.type for parameter in element.parameters]
         case Action():
-            return [*(parameter.type for parameter in element.parameters), *([element.returns] if element.returns else [])]
+            return [
+                *(parameter.type for parameter in element.parameters),
+                *([element.returns] if element.returns else []),
+            ]
         case Integration():
             return [operation.returns for operation in element.operations if operation.returns]
     return []
@@ -82,7 +87,11 @@ def _roles(element: Element) -> Iterable[str]:
 
 def reachable(app: Application, graph: Graph) -> set[str]:
     """Return the ids that screens, jobs and actions with `--rest` reach: what the deployed application needs."""
-    roots = [element.id for element in app.elements if element.kind in ROOTS or (isinstance(element, Action) and element.rest)]
+    roots = [
+        element.id
+        for element in app.elements
+        if element.kind in ROOTS or (isinstance(element, Action) and element.rest)
+    ]
     found = set(roots)
     for root in roots:
         found |= nx.descendants(graph, root)

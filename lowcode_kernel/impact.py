@@ -38,7 +38,11 @@ def impact(app: Application, element: str, attribute: str = "") -> tuple[Effect,
     graph = build_graph(app)
     direct = set(graph.predecessors(element))
     return tuple(
-        Effect(element=user, how=graph.edges[user, element]["why"] if user in direct else "uses what uses it", place=app.by_id[user].place)
+        Effect(
+            element=user,
+            how=graph.edges[user, element]["why"] if user in direct else "uses what uses it",
+            place=app.by_id[user].place,
+        )
         for user in downstream(graph, element)
     )
 
@@ -46,7 +50,9 @@ def impact(app: Application, element: str, attribute: str = "") -> tuple[Effect,
 def _attribute_effects(app: Application, entity: str, attribute: str) -> Iterator[Effect]:
     known = columns_of(entity, app)
     if known is None or attribute not in known:
-        raise LowcodeError.of(f'{entity} has no attribute "{attribute}"', did_you_mean(attribute, known or ()), code="LK101")
+        raise LowcodeError.of(
+            f'{entity} has no attribute "{attribute}"', did_you_mean(attribute, known or ()), code="LK101"
+        )
     analysis = analyze(app)
     for name, query in analysis.queries.items():
         if (entity, attribute) in query.reads:

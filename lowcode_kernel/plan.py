@@ -9,8 +9,20 @@ from typing import Literal
 from lowcode_kernel.schema import Change
 
 StepName = Literal[
-    "lock", "stage", "start", "check", "upgrade", "ready", "decide", "switch", "confirm", "schedule", "drain", "stop", "release",
-]  # fmt: skip
+    "lock",
+    "stage",
+    "start",
+    "check",
+    "upgrade",
+    "ready",
+    "decide",
+    "switch",
+    "confirm",
+    "schedule",
+    "drain",
+    "stop",
+    "release",
+]
 StepState = Literal["waiting", "running", "done", "failed", "undone", "skipped"]
 DeploymentState = Literal["running", "deployed", "cancelled", "failed"]
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from lowcode_kernel.identifiers import snake_case
 from lowcode_kernel.problems import LowcodeError, Problem, did_you_mean
-from lowcode_kernel.rules import RuleParameter, compile_rule
-from lowcode_kernel.sql import Scope, exp, parse_select, place_of, render, scopes
+from lowcode_kernel.query_compilation import ResultColumn, compile_query
+from lowcode_kernel.rules import RuleParameter
+from lowcode_kernel.sql import Scope, exp, parse_select, place_of, scopes
 from lowcode_kernel.sql_types import Inference
 from lowcode_kernel.types import BOOLEAN, INTEGER, TEXT, UNKNOWN, Type, entity_type
 
@@ -23,15 +24,6 @@ if TYPE_CHECKING:
     from lowcode_kernel.elements import Parameter, Query
 
 USER_COLUMNS: dict[str, Type] = {"id": INTEGER, "email": Type(name="Email"), "name": TEXT, "active": BOOLEAN}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResultColumn:
-    """One column of a query's result. `source` is the entity and attribute that it shows unchanged, if it does."""
-
-    name: str
-    type: Type
-    source: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,16 +95,25 @@ class _Analyzer:
         columns = self.results.get(id(tree), ())
         self._check_result(columns, tree)
         if any(problem.severity == "error" for problem in self.problems):
-            return QueryAnalysis(columns=columns, problems=tuple(self.problems), entities=tuple(dict.fromkeys(self.entities)))
-        statement, rule_parameters = self._compile(tree)
+            return QueryAnalysis(
+                columns=columns, problems=tuple(self.problems), entities=tuple(dict.fromkeys(self.entities))
+            )
+        statement, rule_parameters = compile_query(tree, self.query, self.app, self.results, self.entity_name)
         return QueryAnalysis(
-            statement=statement, parameters=self.query.parameters, rule_parameters=rule_parameters, columns=columns, reads=frozenset(self.reads),
-            entities=tuple(dict.fromkeys(self.entities)), problems=tuple(self.problems),
-        )  # fmt: skip
+            statement=statement,
+            parameters=self.query.parameters,
+            rule_parameters=rule_parameters,
+            columns=columns,
+            reads=frozenset(self.reads),
+            entities=tuple(dict.fromkeys(self.entities)),
+            problems=tuple(self.problems),
+        )
 
     def _problem(self, code: str, fact: str, hint: str, node: exp.Expr | None = None) -> None:
         place = place_of(node, self.query.sql, self.query.sql_place) if node is not None else self.query.place
-        self.problems.append(Problem(code=code, fact=f"query {self.query.name}: {fact}", hint=hint, place=place, element=self.query.id))
+        self.problems.append(
+            Problem(code=code, fact=f"query {self.query.name}: {fact}", hint=hint, place=place, element=self.query.id)
+        )
 
     # names
 
@@ -125,20 +126,36 @@ class _Analyzer:
         scope_sources = {name: source for name, source in sources.items() if source}
         aliases = {selection.alias for selection in expression.selects if isinstance(selection, exp.Alias)}
         found: dict[int, ResultColumn] = {}
-        inference = Inference(lambda column: found[id(column)].type if id(column) in found else UNKNOWN, self._parameter_type, self._subquery_type)
+        inference = Inference(
+            lambda column: found[id(column)].type if id(column) in found else UNKNOWN,
+            self._parameter_type,
+            self._subquery_type,
+        )
         for column in scope.columns:
             if resolved := self._column(column, scope, scope_sources, aliases):
                 found[id(column)] = resolved
         self._mark_outer(expression, scope_sources, found)
-        self.results[id(expression)] = tuple(self._selection(item, inference, found) for item in self._selections(expression, scope_sources))
+        self.results[id(expression)] = tuple(
+            self._selection(item, inference, found) for item in self._selections(expression, scope_sources)
+        )
 
     def _resolve_union(self, expression: exp.SetOperation) -> None:
-        left = self.results.get(id(expression.left.unnest() if isinstance(expression.left, exp.Subquery) else expression.left), ())
-        right = self.results.get(id(expression.right.unnest() if isinstance(expression.right, exp.Subquery) else expression.right), ())
+        left = self.results.get(
+            id(expression.left.unnest() if isinstance(expression.left, exp.Subquery) else expression.left), ()
+        )
+        right = self.results.get(
+            id(expression.right.unnest() if isinstance(expression.right, exp.Subquery) else expression.right), ()
+        )
         if left and right and len(left) != len(right):
-            self._problem("LK203", f"one side of the {expression.key} has {len(left)} columns, the other {len(right)}", "select the same columns", expression)
+            self._problem(
+                "LK203",
+                f"one side of the {expression.key} has {len(left)} columns, the other {len(right)}",
+                "select the same columns",
+                expression,
+            )
         self.results[id(expression)] = tuple(
-            replace(column, type=_common(column.type, other.type), source=None) for column, other in zip(left, right, strict=False)
+            replace(column, type=_common(column.type, other.type), source=None)
+            for column, other in zip(left, right, strict=False)
         )
 
     def _source(self, source: exp.Expr | Scope) -> _Source | None:
@@ -146,21 +163,30 @@ class _Analyzer:
             return _Source({column.name: column for column in self.results.get(id(source.expression), ())})
         if not isinstance(source, exp.Table):
             return None
-        entity = self._entity_name(source.name)
+        entity = self.entity_name(source.name)
         columns = columns_of(entity, self.app) if entity else None
         if entity is None or columns is None:
             known = [*self.app.entities, "User"]
             self._problem("LK101", f'there is no entity "{source.name}"', did_you_mean(source.name, known), source)
             return None
         self.entities.append(entity)
-        return _Source({name: ResultColumn(name=name, type=type_, source=(entity, name)) for name, type_ in columns.items()}, entity)
+        return _Source(
+            {name: ResultColumn(name=name, type=type_, source=(entity, name)) for name, type_ in columns.items()},
+            entity,
+        )
 
-    def _entity_name(self, name: str) -> str | None:
+    def entity_name(self, name: str) -> str | None:
+        """Return the entity that a name in FROM means: as it is defined, or however SQL folds it."""
         if name in self.app.entities or name == "User":
             return name
-        return next((known for known in [*self.app.entities, "User"] if name.lower() in {snake_case(known), known.lower()}), None)
+        return next(
+            (known for known in [*self.app.entities, "User"] if name.lower() in {snake_case(known), known.lower()}),
+            None,
+        )
 
-    def _column(self, column: exp.Column, scope: Scope, sources: dict[str, _Source], aliases: set[str]) -> ResultColumn | None:
+    def _column(
+        self, column: exp.Column, scope: Scope, sources: dict[str, _Source], aliases: set[str]
+    ) -> ResultColumn | None:
         if isinstance(column.this, exp.Star):
             return None
         if column.table:
@@ -170,21 +196,35 @@ class _Analyzer:
             return self._read(holders[0].columns[column.name])
         if len(holders) > 1:
             where = " and ".join(name for name, source in sources.items() if column.name in source.columns)
-            self._problem("LK104", f'"{column.name}" is in {where}', f"write {next(iter(sources))}.{column.name}", column)
+            self._problem(
+                "LK104", f'"{column.name}" is in {where}', f"write {next(iter(sources))}.{column.name}", column
+            )
         elif column.name not in aliases and not self._in_outer(column, scope):
             names = [name for source in sources.values() for name in source.columns]
-            self._problem("LK101", f'there is no attribute "{column.name}" here', did_you_mean(column.name, [*names, *aliases]), column)
+            self._problem(
+                "LK101",
+                f'there is no attribute "{column.name}" here',
+                did_you_mean(column.name, [*names, *aliases]),
+                column,
+            )
         return None
 
     def _qualified(self, column: exp.Column, scope: Scope, sources: dict[str, _Source]) -> ResultColumn | None:
         source = sources.get(column.table)
         if source is None:
             if column.table not in scope.sources and not self._in_outer(column, scope):
-                self._problem("LK101", f'there is no "{column.table}" in FROM', did_you_mean(column.table, scope.sources), column)
+                self._problem(
+                    "LK101", f'there is no "{column.table}" in FROM', did_you_mean(column.table, scope.sources), column
+                )
             return None
         if column.name not in source.columns:
             owner = source.entity or column.table
-            self._problem("LK101", f'{owner} has no attribute "{column.name}"', did_you_mean(column.name, source.columns), column.this)
+            self._problem(
+                "LK101",
+                f'{owner} has no attribute "{column.name}"',
+                did_you_mean(column.name, source.columns),
+                column.this,
+            )
             return None
         return self._read(source.columns[column.name])
 
@@ -223,7 +263,9 @@ class _Analyzer:
                 missing |= earlier
             earlier.add(name)
         for column in expression.find_all(exp.Column):
-            holder = column.table or next((name for name, source in sources.items() if column.name in source.columns), "")
+            holder = column.table or next(
+                (name for name, source in sources.items() if column.name in source.columns), ""
+            )
             if holder in missing and id(column) in found:
                 known = found[id(column)]
                 found[id(column)] = replace(known, type=known.type.maybe())
@@ -236,12 +278,18 @@ class _Analyzer:
             if not star:
                 yield item
                 continue
-            chosen = [sources[item.table]] if isinstance(item, exp.Column) and item.table in sources else list(sources.values())
+            chosen = (
+                [sources[item.table]]
+                if isinstance(item, exp.Column) and item.table in sources
+                else list(sources.values())
+            )
             for source in chosen:
                 for column in source.columns.values():
                     yield self._read(column)
 
-    def _selection(self, item: exp.Expr | ResultColumn, inference: Inference, found: dict[int, ResultColumn]) -> ResultColumn:
+    def _selection(
+        self, item: exp.Expr | ResultColumn, inference: Inference, found: dict[int, ResultColumn]
+    ) -> ResultColumn:
         if isinstance(item, ResultColumn):
             return item
         name = item.alias_or_name
@@ -250,7 +298,9 @@ class _Analyzer:
             return replace(found[id(inner)], name=name)
         type_ = inference.of(inner)
         if type_.kind == "unknown" and not self.problems:
-            self._problem("LK204", f'the type of "{name or inner.sql()}" can\'t be told', "write CAST(... AS type) AS name", item)
+            self._problem(
+                "LK204", f'the type of "{name or inner.sql()}" can\'t be told', "write CAST(... AS type) AS name", item
+            )
         return ResultColumn(name=name, type=type_)
 
     def _check_result(self, columns: tuple[ResultColumn, ...], tree: exp.Expr) -> None:
@@ -263,7 +313,9 @@ class _Analyzer:
             elif not column.name.isidentifier():
                 self._problem("LK205", f'"{column.name}" can\'t name a result column', "letters, digits and _", tree)
             elif column.type.kind == "none":
-                self._problem("LK204", f'"{column.name}" is NULL in every row', "write CAST(NULL AS type) AS name", tree)
+                self._problem(
+                    "LK204", f'"{column.name}" is NULL in every row', "write CAST(NULL AS type) AS name", tree
+                )
             seen.add(column.name)
 
     def _subquery_type(self, query: exp.Query) -> Type:
@@ -281,107 +333,29 @@ class _Analyzer:
         for placeholder in tree.find_all(exp.Placeholder):
             used.add(placeholder.name)
             if placeholder.name not in known:
-                hint = did_you_mean(placeholder.name, known) or f"declare it: {self.query.name}({placeholder.name}: Type)"
+                hint = (
+                    did_you_mean(placeholder.name, known) or f"declare it: {self.query.name}({placeholder.name}: Type)"
+                )
                 self._problem("LK101", f"there is no parameter :{placeholder.name}", hint, placeholder)
         for parameter in tree.find_all(exp.Parameter):
-            self._problem("LK206", f"{parameter.sql(dialect='postgres')} is a numbered parameter", "write :name", parameter)
+            self._problem(
+                "LK206", f"{parameter.sql(dialect='postgres')} is a numbered parameter", "write :name", parameter
+            )
         for name in sorted(known - used):
             self.problems.append(
                 Problem(
-                    code="LK401", fact=f"query {self.query.name}: parameter {name} is never used", hint=f"use :{name} or remove it",
-                    place=self.query.place, element=self.query.id, severity="warning",
-                )  # fmt: skip
+                    code="LK401",
+                    fact=f"query {self.query.name}: parameter {name} is never used",
+                    hint=f"use :{name} or remove it",
+                    place=self.query.place,
+                    element=self.query.id,
+                    severity="warning",
+                )
             )
 
-    # SQL
-
-    def _compile(self, tree: exp.Query) -> tuple[str, tuple[RuleParameter, ...]]:
-        compiled = tree.copy()
-        self._compile_casts(tree, compiled)
-        self._compile_stars(tree, compiled)
-        for identifier in compiled.find_all(exp.Identifier):
-            identifier.set("this", identifier.this if identifier.args.get("quoted") else identifier.this.lower())
-        positions = {parameter.name: index for index, parameter in enumerate(self.query.parameters, 1)}
-        rules: list[RuleParameter] = []
-        self._compile_tables(compiled, rules, len(positions))
-        for placeholder in list(compiled.find_all(exp.Placeholder)):
-            number = exp.Parameter(this=exp.Literal.number(positions[placeholder.name]))
-            type_ = self._parameter_type(placeholder.name)
-            placeholder.replace(exp.cast(number, column_type(type_, self.app), dialect="postgres"))
-        return render(compiled), tuple(rules)
-
-    def _compile_tables(self, tree: exp.Query, rules: list[RuleParameter], count: int) -> None:
-        inner = {cte.alias for cte in tree.find_all(exp.CTE)}
-        for table in list(tree.find_all(exp.Table)):
-            if table.name in inner or (entity := self._entity_name(table.name)) is None:
-                continue
-            alias = table.alias or table.name
-            plain = exp.Table(this=exp.to_identifier(snake_case(entity)))
-            rule = compile_rule(self.app.entities.get(entity), self.app, rules, count)
-            if rule:
-                table.replace(exp.alias_(exp.Subquery(this=exp.select("*").from_(plain).where(rule, dialect="postgres")), alias, table=True))
-            else:
-                table.replace(exp.alias_(plain, alias, table=True) if alias != snake_case(entity) else plain)
-
-    def _compile_stars(self, tree: exp.Query, compiled: exp.Query) -> None:
-        """A result names its columns, whatever the order in the database."""
-        for original, select in zip(tree.find_all(exp.Select), compiled.find_all(exp.Select), strict=True):
-            columns = self.results.get(id(original), ())
-            if any(isinstance(item, exp.Star) for item in original.selects) and columns:
-                select.set("expressions", [exp.column(column.name) for column in columns])
-            elif any(item.find(exp.Star) and isinstance(item, exp.Column) for item in original.selects):
-                select.set("expressions", list(self._expanded(original, columns)))
-
-    @staticmethod
-    def _expanded(select: exp.Select, columns: tuple[ResultColumn, ...]) -> Iterator[exp.Expr]:
-        """Replace `o.*` among other columns by what it stands for; the other items are as many as they are, the rest belongs to the star."""
-        plain = sum(1 for item in select.selects if not isinstance(item.this, exp.Star))
-        stars = [item for item in select.selects if isinstance(item.this, exp.Star)]
-        width = (len(columns) - plain) // len(stars)
-        position = 0
-        for item in select.selects:
-            if not isinstance(item.this, exp.Star):
-                yield item.copy()
-                position += 1
-                continue
-            for column in columns[position : position + width]:
-                yield exp.column(column.name, table=item.table)
-            position += width
-
-    def _compile_casts(self, tree: exp.Query, compiled: exp.Query) -> None:
-        """PostgreSQL sums bigint to numeric and extracts numeric: cast back to the Integer that the language promises."""
-        for original, select in zip(tree.find_all(exp.Select), compiled.find_all(exp.Select), strict=True):
-            for column, item in zip(self.results.get(id(original), ()), select.selects, strict=False):
-                inner = item.this if isinstance(item, exp.Alias) else item
-                if column.type.name == "Integer" and inner.find(exp.Sum, exp.Extract):
-                    inner.replace(exp.cast(inner.copy(), "bigint", dialect="postgres"))
 
 def _common(left: Type, right: Type) -> Type:
     """Return the type of a column of a UNION from those of its sides."""
     known = right if left.kind == "none" else left
     optional = left.optional or right.optional or "none" in (left.kind, right.kind)
     return replace(known, optional=optional)
-
-
-_COLUMN_TYPES = {
-    "Integer": "bigint", "Boolean": "boolean", "Date": "date", "Time": "time", "DateTime": "timestamptz", "Uuid": "uuid", "Json": "jsonb",
-}  # fmt: skip
-
-
-def column_type(type_: Type, app: Application) -> str:
-    """Return the PostgreSQL type that a value of this type has as a parameter: a reference has that of its target's key."""
-    if type_.kind == "entity":
-        return column_type(key_of(type_.name, app), app)
-    base = "numeric" if type_.name == "Decimal" else _COLUMN_TYPES.get(type_.name, "text")
-    return f"{base}[]" if type_.many else base
-
-
-def key_of(entity: str, app: Application) -> Type:
-    """Return the scalar type of an entity's single key: Integer where it is implied or composite keys meet (those are a check's business)."""
-    found = app.entities.get(entity)
-    if found is None or found.key == ("id",):
-        return INTEGER
-    attribute = found.attribute(found.key[0])
-    if attribute is None:
-        return INTEGER
-    return key_of(attribute.type.name, app) if attribute.type.kind == "entity" and attribute.type.name != entity else attribute.type.required()

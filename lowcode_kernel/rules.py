@@ -1,6 +1,6 @@
 """Row rules: the condition `rows=` of an entity's access, compiled into SQL so that a row the user may not see never leaves the database.
 
-    rows=written_by == user.id or Supervisor in user.roles      ->      $3 OR (written_by = $4 OR 'Supervisor' = ANY($5))
+rows=written_by == user.id or Supervisor in user.roles      ->      $3 OR (written_by = $4 OR 'Supervisor' = ANY($5))
 """
 
 from __future__ import annotations
@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from lowcode_kernel.elements import Entity
 
 RuleParameter = Literal["unrestricted", "user_id", "user_roles"]
-_COMPARE: dict[type[ast.cmpop], str] = {ast.Eq: "=", ast.NotEq: "<>", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
+_COMPARE: dict[type[ast.cmpop], str] = {
+    ast.Eq: "=",
+    ast.NotEq: "<>",
+    ast.Lt: "<",
+    ast.LtE: "<=",
+    ast.Gt: ">",
+    ast.GtE: ">=",
+}
 _CASTS = {"unrestricted": "boolean", "user_id": "bigint", "user_roles": "text[]"}
 
 
@@ -47,7 +54,9 @@ class _Rule:
                 return "(" + word.join(self.sql(value) for value in values) + ")"
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 return f"NOT ({self.sql(operand)})"
-            case ast.Compare(left=ast.Name(id=role), ops=[ast.In() | ast.NotIn() as op], comparators=[roles]) if self._is_roles(roles):
+            case ast.Compare(left=ast.Name(id=role), ops=[ast.In() | ast.NotIn() as op], comparators=[roles]) if (
+                self._is_roles(roles)
+            ):
                 text = f"{_literal(self._role(role))} = ANY({self.parameter('user_roles')})"
                 return text if isinstance(op, ast.In) else f"NOT ({text})"
             case ast.Compare(left=left, ops=[ast.Is() | ast.IsNot() as op], comparators=[ast.Constant(value=None)]):
@@ -68,7 +77,11 @@ class _Rule:
                 return str(number)
             case ast.Constant(value=str(text)):
                 return _literal(text)
-        hint = did_you_mean(node.id, self._columns()) if isinstance(node, ast.Name) else "compare attributes with user.id, constants, or say Role in user.roles"
+        hint = (
+            did_you_mean(node.id, self._columns())
+            if isinstance(node, ast.Name)
+            else "compare attributes with user.id, constants, or say Role in user.roles"
+        )
         raise self._error(f"the row rule can't use `{ast.unparse(node)}`", hint)
 
     def _columns(self) -> Sequence[str]:
@@ -76,7 +89,11 @@ class _Rule:
         return [*names, "id"] if self.entity.key == ("id",) else names
 
     def _is_roles(self, node: ast.expr) -> bool:
-        return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and (node.value.id, node.attr) == ("user", "roles")
+        return (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and (node.value.id, node.attr) == ("user", "roles")
+        )
 
     def _role(self, name: str) -> str:
         if name not in self.app.roles:
@@ -104,5 +121,7 @@ def roles_of_rule(entity: Entity) -> list[str]:
     if entity.access is None or entity.access.rows is None:
         return []
     tree = ast.parse(entity.access.rows, mode="eval")
-    compares = [node for node in ast.walk(tree) if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn)]
+    compares = [
+        node for node in ast.walk(tree) if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn)
+    ]
     return sorted({node.left.id for node in compares if isinstance(node.left, ast.Name)})

@@ -28,14 +28,21 @@ def parse_select(sql: str, place: Place) -> exp.Query:
     except ParseError as error:
         raise LowcodeError(*(_syntax_problem(detail, place) for detail in error.errors)) from None
     except SqlglotError as error:
-        raise LowcodeError.of(f"the SQL can't be read: {str(error).splitlines()[0]}", "close what is open", code="LK201", place=place) from None
+        raise LowcodeError.of(
+            f"the SQL can't be read: {str(error).splitlines()[0]}", "close what is open", code="LK201", place=place
+        ) from None
     except RecursionError:
         raise LowcodeError.of("the SQL is nested too deeply", "use WITH", code="LK201", place=place) from None
     if len(trees) != 1:
         fact = f"there are {len(trees)} statements" if trees else "there is no statement"
         raise LowcodeError.of(fact, "a query is one SELECT", code="LK202", place=place)
     if not isinstance(trees[0], exp.Query):
-        raise LowcodeError.of(f"{trees[0].key.upper()} is not a query", "a query reads; write data in an %%action", code="LK202", place=place)
+        raise LowcodeError.of(
+            f"{trees[0].key.upper()} is not a query",
+            "a query reads; write data in an %%action",
+            code="LK202",
+            place=place,
+        )
     return trees[0]
 
 
@@ -43,7 +50,9 @@ def _syntax_problem(detail: dict[str, object], place: Place) -> Problem:
     line, column = cast("int", detail.get("line") or 1), cast("int", detail.get("col") or 1)
     near = str(detail.get("highlight") or "").strip()
     fact = f'the SQL can\'t be read at "{near}"' if near else "the SQL ends too early"
-    return Problem(code="LK201", fact=fact, hint=str(detail.get("description", "")).lower(), place=place.shifted(line - 1, column))
+    return Problem(
+        code="LK201", fact=fact, hint=str(detail.get("description", "")).lower(), place=place.shifted(line - 1, column)
+    )
 
 
 def scopes(tree: exp.Query) -> list[Scope]:

@@ -28,20 +28,50 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _CASTS: dict[str, Type] = {
-    "TEXT": TEXT, "VARCHAR": TEXT, "CHAR": TEXT, "INT": INTEGER, "BIGINT": INTEGER, "SMALLINT": INTEGER, "DECIMAL": DECIMAL, "BOOLEAN": BOOLEAN,
-    "DATE": DATE, "TIME": TIME, "TIMESTAMPTZ": DATETIME, "TIMESTAMP": DATETIME, "UUID": UUID, "JSONB": JSON, "JSON": JSON,
-}  # fmt: skip
+    "TEXT": TEXT,
+    "VARCHAR": TEXT,
+    "CHAR": TEXT,
+    "INT": INTEGER,
+    "BIGINT": INTEGER,
+    "SMALLINT": INTEGER,
+    "DECIMAL": DECIMAL,
+    "BOOLEAN": BOOLEAN,
+    "DATE": DATE,
+    "TIME": TIME,
+    "TIMESTAMPTZ": DATETIME,
+    "TIMESTAMP": DATETIME,
+    "UUID": UUID,
+    "JSONB": JSON,
+    "JSON": JSON,
+}
 _BOOLEAN = (exp.Predicate, exp.Connector, exp.Not, exp.Exists, exp.Between, exp.In, exp.LogicalOr, exp.LogicalAnd)
-_TEXT = (exp.Concat, exp.DPipe, exp.Lower, exp.Upper, exp.Trim, exp.Substring, exp.ToChar, exp.Replace, exp.Left, exp.Right, exp.GroupConcat, exp.Initcap)
+_TEXT = (
+    exp.Concat,
+    exp.DPipe,
+    exp.Lower,
+    exp.Upper,
+    exp.Trim,
+    exp.Substring,
+    exp.ToChar,
+    exp.Replace,
+    exp.Left,
+    exp.Right,
+    exp.GroupConcat,
+    exp.Initcap,
+)
 _COUNTS = (exp.Count, exp.RowNumber, exp.Rank, exp.DenseRank, exp.Ntile, exp.Length, exp.CountIf)
 _SAME = (exp.Min, exp.Max, exp.Lag, exp.Lead, exp.FirstValue, exp.LastValue, exp.NthValue)
-_WHOLE_PARTS = frozenset({"YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "WEEK", "QUARTER", "DOW", "DOY", "ISODOW", "ISOYEAR"})
+_WHOLE_PARTS = frozenset(
+    {"YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "WEEK", "QUARTER", "DOW", "DOY", "ISODOW", "ISOYEAR"}
+)
 
 
 class Inference:
     """Infers types within one query. `column` gives the type of a column where it stands, `parameter` that of a `:name`."""
 
-    def __init__(self, column: Callable[[exp.Column], Type], parameter: Callable[[str], Type], query: Callable[[exp.Query], Type]) -> None:
+    def __init__(
+        self, column: Callable[[exp.Column], Type], parameter: Callable[[str], Type], query: Callable[[exp.Query], Type]
+    ) -> None:
         self._column, self._parameter, self._query = column, parameter, query
 
     def of(self, node: exp.Expr) -> Type:
@@ -119,11 +149,18 @@ class Inference:
         optional = left.optional or right.optional or isinstance(node, exp.Div)
         names = {left.name, right.name}
         if names <= {"Integer", "Decimal"}:
-            return Type(name="Decimal" if "Decimal" in names else "Integer", optional=optional and not isinstance(node, exp.Div) or left.optional)
+            return Type(
+                name="Decimal" if "Decimal" in names else "Integer",
+                optional=(optional and not isinstance(node, exp.Div)) or left.optional,
+            )
         for temporal in ("DateTime", "Date"):
             if temporal in names:
                 difference = isinstance(node, exp.Sub) and left.name == right.name
-                return (UNKNOWN if temporal == "DateTime" else INTEGER) if difference else Type(name=temporal, optional=optional)
+                return (
+                    (UNKNOWN if temporal == "DateTime" else INTEGER)
+                    if difference
+                    else Type(name=temporal, optional=optional)
+                )
         return UNKNOWN
 
     def _first_known(self, nodes: list[exp.Expr], *, every: bool) -> Type:
@@ -137,4 +174,3 @@ class Inference:
         default = node.args.get("default")
         found = self._first_known([*branches, *([default] if default else [])], every=False)
         return found if default else found.maybe()
-

@@ -22,8 +22,20 @@ from typing import Literal
 Kind = Literal["scalar", "entity", "struct", "query", "list", "none", "unknown"]
 
 SCALARS = (
-    "Text", "Integer", "Decimal", "Boolean", "Date", "Time", "DateTime", "Email", "Url", "Uuid", "Json", "File", "Choice",
-)  # fmt: skip
+    "Text",
+    "Integer",
+    "Decimal",
+    "Boolean",
+    "Date",
+    "Time",
+    "DateTime",
+    "Email",
+    "Url",
+    "Uuid",
+    "Json",
+    "File",
+    "Choice",
+)
 TEXTUAL = frozenset({"Text", "Email", "Url", "Choice", "File"})
 NUMERIC = frozenset({"Integer", "Decimal"})
 

@@ -64,11 +64,19 @@ def _run_verb(name: str, notebook: Path, arguments: object) -> int:
 
 def _usage() -> str:
     lines = [f"  {name:<10}{find_verb(name).summary}" for name in MODULES]
-    return "\n".join(["lowcode VERB NOTEBOOK [arguments]    (lowcode VERB -h tells a verb's arguments)", "", *lines, "", "  demo      Run the tour from the first cell to the last."])
+    return "\n".join(
+        [
+            "lowcode VERB NOTEBOOK [arguments]    (lowcode VERB -h tells a verb's arguments)",
+            "",
+            *lines,
+            "",
+            "  demo      Run the tour from the first cell to the last.",
+        ]
+    )
 
 
 def _print(value: object, to: object = None) -> None:
-    print(value, file=to or sys.stdout, flush=True)  # type: ignore[call-overload]  # noqa: T201 - the command's output
+    print(value, file=to or sys.stdout, flush=True)  # type: ignore[call-overload]
 
 
 if __name__ == "__main__":

@@ -32,7 +32,9 @@ _MAGIC = re.compile(r"\s*%%(\w+)[ \t]*([^\n]*)")
 _LINE = re.compile(r"%(scaffold|impact)[ \t]+\Z")
 _WORD = re.compile(r"(--[\w-]*|\w*)\Z")
 _TABLES = re.compile(r"\b(?:from|join)\s+(\w+)(?:\s+(?:as\s+)?(\w+))?", re.IGNORECASE)
-_NOT_ALIASES = frozenset("on where join left right inner cross full group order limit union using".split())
+_NOT_ALIASES = frozenset(
+    ["on", "where", "join", "left", "right", "inner", "cross", "full", "group", "order", "limit", "union", "using"]
+)
 _ATTRIBUTE = re.compile(r"^(\w+)\s*:", re.MULTILINE)
 
 
@@ -44,7 +46,7 @@ class Suggestion:
     kind: str
 
 
-def register_completion(shell: Any, application: Callable[[], Application]) -> None:  # noqa: ANN401 - IPython's shell
+def register_completion(shell: Any, application: Callable[[], Application]) -> None:
     """Add the matcher to a shell.
 
     `application` is asked at each completion; it gives what could be read, whatever is wrong with the rest.
@@ -52,7 +54,7 @@ def register_completion(shell: Any, application: Callable[[], Application]) -> N
     from IPython.core.completer import SimpleCompletion, context_matcher
 
     @context_matcher()
-    def lowcode_matcher(context: Any) -> Any:  # noqa: ANN401 - IPython's records
+    def lowcode_matcher(context: Any) -> Any:
         lines = context.full_text.split("\n")
         cursor = sum(len(line) + 1 for line in lines[: context.cursor_line]) + context.cursor_position
         found = suggest(context.full_text, cursor, application())

@@ -55,13 +55,20 @@ def _run(notebook: Path, folder: Path) -> int:
     say(f"{notebook}: {sum(cell.cell_type == 'code' for cell in document.cells)} cells")
     start, times = perf_counter(), _Times()
     client = NotebookClient(
-        document, timeout=CELL_SECONDS, kernel_name="lowcode", resources={"metadata": {"path": str(notebook.parent)}},
-        on_cell_execute=times.begin, on_cell_executed=times.end,
-    )  # fmt: skip
+        document,
+        timeout=CELL_SECONDS,
+        kernel_name="lowcode",
+        resources={"metadata": {"path": str(notebook.parent)}},
+        on_cell_execute=times.begin,
+        on_cell_executed=times.end,
+    )
     try:
         client.execute()
     except CellExecutionError as error:
-        say(f"cell {times.number} failed: {times.first_line}\n{error.ename}: {_plain(error.traceback or error.evalue)}", to=sys.stderr)
+        say(
+            f"cell {times.number} failed: {times.first_line}\n{error.ename}: {_plain(error.traceback or error.evalue)}",
+            to=sys.stderr,
+        )
         return 1
     except DeadKernelError as error:
         say(f"cell {times.number} ended the kernel: {error}", to=sys.stderr)
@@ -85,7 +92,7 @@ class _Times:
         self.number, self.first_line, self._start = 0, "", 0.0
         self.longest: list[tuple[float, int, str]] = []
 
-    def begin(self, cell: Any, cell_index: int) -> None:  # noqa: ANN401 - a NotebookNode
+    def begin(self, cell: Any, cell_index: int) -> None:
         """Note that a cell begins."""
         del cell_index
         if cell.cell_type == "code":
@@ -93,13 +100,13 @@ class _Times:
             self.first_line = str(cell.source).strip().partition("\n")[0]
             self._start = perf_counter()
 
-    def end(self, cell: Any, cell_index: int, execute_reply: Any) -> None:  # noqa: ANN401 - as above
+    def end(self, cell: Any, cell_index: int, execute_reply: Any) -> None:
         """Note that a cell has ended."""
         del cell, cell_index, execute_reply
         self.longest.append((perf_counter() - self._start, self.number, self.first_line))
 
 
-def report(document: Any, seconds: float, times: _Times) -> None:  # noqa: ANN401 - a NotebookNode
+def report(document: Any, seconds: float, times: _Times) -> None:
     """Print what the cells marked with the tag `report` said, the longest cells, and that it went well."""
     for cell in document.cells:
         if "report" in cell.metadata.get("tags", []):
@@ -111,6 +118,6 @@ def report(document: Any, seconds: float, times: _Times) -> None:  # noqa: ANN40
     say(f"{seconds:6.1f} s  in all\ndemo: ok")
 
 
-def say(text: str, to: Any = None) -> None:  # noqa: ANN401 - a stream
+def say(text: str, to: Any = None) -> None:
     """Print a line at once."""
-    print(text, file=to or sys.stdout, flush=True)  # noqa: T201 - the command's output
+    print(text, file=to or sys.stdout, flush=True)

@@ -79,7 +79,9 @@ class Notebook:
             reading = self.session.current
             if reading and reading.problems:
                 raise LowcodeError(*reading.problems)
-            found = reading and (reading.app if kind == "app" else any(element.kind == kind for element in reading.elements))
+            found = reading and (
+                reading.app if kind == "app" else any(element.kind == kind for element in reading.elements)
+            )
             if not found:
                 fact = f"%{kind} {line} does not stand at the start of a line"
                 raise LowcodeError.of(fact, "a definition is not part of a block or an expression", code="LK016")
@@ -118,7 +120,7 @@ class Notebook:
         try:
             arguments = parse(found, [*split(line, f"%{name}"), *(extra or [])], prefix="%")
         except Help as text:
-            print(text)  # noqa: T201 - what a magic prints is its output
+            print(text)
             return
         result = found.run(self.workbench, arguments, display)
         if arguments.output:
@@ -126,7 +128,7 @@ class Notebook:
         if arguments.json:
             from lowcode_kernel.magics.showing import as_json
 
-            print(as_json(result.value))  # noqa: T201 - as above
+            print(as_json(result.value))
         elif result.view is not None:
             display(result.view)
         if result.status == 1 and name in {"check", "test"}:

@@ -76,11 +76,18 @@ def _node(element: Element) -> NodeView:
     return NodeView(id=element.id, label=element.name, kind=element.kind, detail=tuple(detail))
 
 
-def table_view(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], seconds: float | None = None) -> View:
+def table_view(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], seconds: float | None = None
+) -> View:
     """Show rows."""
     from lowcode_kernel.widgets.table_view import table_view as show
 
-    table = TableView(columns=tuple(ColumnView(name=name) for name in columns), rows=tuple(map(tuple, rows)), title=title, seconds=seconds)
+    table = TableView(
+        columns=tuple(ColumnView(name=name) for name in columns),
+        rows=tuple(map(tuple, rows)),
+        title=title,
+        seconds=seconds,
+    )
     return show(table)
 
 
@@ -100,11 +107,20 @@ def findings_view(findings: Sequence[Finding]) -> View:
         return text_view("The optimizer found nothing to do.")
     blocks = []
     for finding in findings:
-        head = [tag("b", finding.what), tag("span", f" {finding.why}. {finding.saved}".rstrip(), class_="lowcode-quiet"), " ", str(finding.place)]
+        head = [
+            tag("b", finding.what),
+            tag("span", f" {finding.why}. {finding.saved}".rstrip(), class_="lowcode-quiet"),
+            " ",
+            str(finding.place),
+        ]
         sql = [tag("pre", highlighted(text, "sql")) for text in (finding.before, finding.after) if text]
         words = ["before", "after"] if finding.after else ["what was there"]
         more = [tag("details", tag("summary", " and ".join(words)), *sql)] if sql else []
-        blocks.append(tag("div", tag("div", *head), *more, class_="lowcode-problem" + ("" if finding.acted else " lowcode-notice")))
+        blocks.append(
+            tag(
+                "div", tag("div", *head), *more, class_="lowcode-problem" + ("" if finding.acted else " lowcode-notice")
+            )
+        )
     text = "\n".join(f"{'did' if finding.acted else 'kept'}  {finding}" for finding in findings)
     return View(text, page(*blocks) if blocks else Markup())
 
@@ -117,7 +133,7 @@ def bundle_view(bundle: Bundle, seconds: float, written: Written | None) -> View
     layers: dict[str, tuple[int, int]] = {}
     for file in bundle.files:
         parts = file.path.split("/")
-        layer = "/".join(parts[:2]) if len(parts) > 2 else parts[0] if len(parts) > 1 else "(top)"  # noqa: PLR2004 - a folder in a folder
+        layer = "/".join(parts[:2]) if len(parts) > 2 else parts[0] if len(parts) > 1 else "(top)"
         count, size = layers.get(layer, (0, 0))
         layers[layer] = (count + 1, size + len(file.content))
     rows = tuple((layer, count, size) for layer, (count, size) in sorted(layers.items()))
@@ -147,14 +163,22 @@ def release_view(release: Release, environment: Environment) -> View:
 
 def status_view(status: Status, environment: Environment) -> View:
     """Show what each host has and serves."""
-    rows = [(facts.host, facts.current or "-", ", ".join(facts.running), f"{facts.free_bytes / 1e9:.1f} GB", facts.fault) for facts in status.hosts]
-    title = f"{status.application} on {status.environment}" + (f" at {environment.public_url}" if environment.public_url else "")
+    rows = [
+        (facts.host, facts.current or "-", ", ".join(facts.running), f"{facts.free_bytes / 1e9:.1f} GB", facts.fault)
+        for facts in status.hosts
+    ]
+    title = f"{status.application} on {status.environment}" + (
+        f" at {environment.public_url}" if environment.public_url else ""
+    )
     return table_view(title, ("host", "serves", "runs", "free", "fault"), rows)
 
 
 def history_view(releases: Sequence[Release]) -> View:
     """Show deployments, newest first."""
-    rows = [(r.version, r.state, r.previous or "-", r.started_at.isoformat(" ", "seconds"), r.by, r.detail) for r in releases]
+    rows = [
+        (r.version, r.state, r.previous or "-", r.started_at.isoformat(" ", "seconds"), r.by, r.detail)
+        for r in releases
+    ]
     return table_view("Deployments", ("version", "state", "before", "started", "by", "detail"), rows)
 
 
@@ -176,7 +200,7 @@ class _Live:
 
         if not in_notebook():
             return
-        bundle: dict[str, Any] = view._repr_mimebundle_()  # noqa: SLF001 - the protocol's own name
+        bundle: dict[str, Any] = view._repr_mimebundle_()
         if self.handle is None:
             self.handle = display(bundle, raw=True, display_id=True)
         else:
@@ -227,5 +251,7 @@ class LoadingOf(_Live):
 
         start = self.starts.setdefault(entity, perf_counter())
         state = "done" if done >= total else "running"
-        self.loads[entity] = LoadingView(entity=entity, rows=done, total=total, seconds=perf_counter() - start, state=state)
+        self.loads[entity] = LoadingView(
+            entity=entity, rows=done, total=total, seconds=perf_counter() - start, state=state
+        )
         self.show(loading_view(tuple(self.loads.values())))

@@ -17,12 +17,12 @@ import httpx
 import msgspec
 import nats
 import psycopg
+from nats.js.api import DiscardPolicy, StreamConfig
+
 from lowcode_kernel.generators.generation import generate
 from lowcode_kernel.generators.passes import optimize
 from lowcode_kernel.generators.writing import write_bundle
 from lowcode_kernel.notebook import read_notebook
-from nats.js.api import DiscardPolicy, StreamConfig
-
 from tests.postgres import local_server
 from tests.services import Nats, free_port, stop
 
@@ -84,7 +84,9 @@ class Desk:
     def python(self, *words: str) -> str:
         """Run a module of the application, and return what it says."""
         command = (sys.executable, "-m", *words)
-        done = subprocess.run(command, cwd=self.folder, env=self.environment(), capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environment(), capture_output=True, text=True, timeout=60
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -164,7 +166,9 @@ def serve(desk: Desk, port: int, log: Path) -> subprocess.Popen[bytes]:
     command = ("./start", "--host", "127.0.0.1", "--port", str(port))
     with log.open("wb") as file:
         environment = {**desk.environment(), "PYTHON": sys.executable}
-        process = subprocess.Popen(command, cwd=desk.folder, env=environment, stdout=file, stderr=file, start_new_session=True)
+        process = subprocess.Popen(
+            command, cwd=desk.folder, env=environment, stdout=file, stderr=file, start_new_session=True
+        )
     eventually(lambda: _is_ready(f"http://127.0.0.1:{port}") or process.poll() is not None, 60)
     assert process.poll() is None, log.read_text()
     return process

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lowcode_kernel.farm.environments import Environment, Secret
-
 from tests.postgres import local_server
 
 if TYPE_CHECKING:

@@ -77,7 +77,12 @@ def test_assets_are_kept_for_ever_only_at_their_own_address(served: Desk) -> Non
 
 def test_a_request_of_another_site_is_refused(dispatcher: Client) -> None:
     body = {"flight": 1, "text": "forged"}
-    for headers in ({"X-CSRF-Token": ""}, {"X-CSRF-Token": "x"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}):
+    for headers in (
+        {"X-CSRF-Token": ""},
+        {"X-CSRF-Token": "x"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Origin": "https://evil.example"},
+    ):
         answer = dispatcher.post("/api/actions/write_note", json=body, headers=headers)
         assert answer.status_code == 403, headers
     assert dispatcher.post("/api/notes", json=body, headers={"X-CSRF-Token": ""}).status_code == 403
@@ -103,7 +108,11 @@ def test_a_request_that_is_too_large_is_not_read(dispatcher: Client) -> None:
 
 
 def test_an_address_that_is_not_there_is_a_problem_too(dispatcher: Client) -> None:
-    for answer, status in ((dispatcher.get("/nowhere"), 404), (dispatcher.put("/session"), 405), (dispatcher.run("nothing"), 404)):
+    for answer, status in (
+        (dispatcher.get("/nowhere"), 404),
+        (dispatcher.put("/session"), 405),
+        (dispatcher.run("nothing"), 404),
+    ):
         assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
 
 
@@ -136,13 +145,50 @@ def test_a_refused_action_leaves_nothing_behind(served: Desk, supervisor: Client
     assert served.sql("SELECT count(*) FROM flightdesk.day_summary") == [(0,)]
 
 
+VIOLATIONS = {
+    "INSERT INTO airline (code, name) VALUES ('UA', 'Again')": "Rejected: This already exists. {'code': 'already taken'}",
+    "INSERT INTO flight (carrier, number, origin, destination, departs_at, distance) VALUES ('XX', 1, 'EWR', 'JFK', now(), 1)": (
+        "Rejected: It refers to something that is not there. {'carrier': 'not found'}"
+    ),
+    "DELETE FROM airport WHERE code = 'EWR'": "Refused: It is still used elsewhere and can't be deleted. {}",
+    "INSERT INTO airline (code) VALUES ('ZZ')": "Rejected: A value is missing. {'name': 'required'}",
+    "INSERT INTO airline (code, name) VALUES ('TOO', 'Long')": "Rejected: A value is not allowed. {'code': 'not allowed'}",
+    "SELECT 1 / 0": "None",
+}
+VIOLATE = """
+import asyncio, os, sys, asyncpg
+from flightdesk.errors import of_constraint
+
+async def main():
+    connection = await asyncpg.connect(os.environ["DATABASE_URL"], server_settings={"search_path": "flightdesk"})
+    for statement in sys.argv[1:]:
+        try:
+            await connection.execute(statement)
+        except asyncpg.PostgresError as error:
+            told = of_constraint(error)
+            print(told and f"{type(told).__name__}: {told.detail} {told.fields}")
+
+asyncio.run(main())
+"""
+
+
+def test_what_a_constraint_rejects_is_told_in_the_words_of_a_form(served: Desk) -> None:
+    (served.folder / "violate.py").write_text(VIOLATE)
+    assert served.python("violate", *VIOLATIONS).splitlines() == list(VIOLATIONS.values())
+
+
 def test_an_audit_event_is_in_the_queue_before_the_reply(served: Desk, dispatcher: Client) -> None:
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
     headers = {"traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
     answer = dispatcher.post("/api/notes", json={"flight": 1, "text": "told"}, headers=headers)
     assert answer.status_code == 200
     (event,) = [event for event in served.events("audit") if event["trace"] == trace]
-    assert (event["element"], event["outcome"], event["host"], event["version"]) == ("action:write_note", "ok", "fe1", "test")
+    assert (event["element"], event["outcome"], event["host"], event["version"]) == (
+        "action:write_note",
+        "ok",
+        "fe1",
+        "test",
+    )
     assert event["attributes"] == {"argument.flight": 1, "argument.text": "told"}
 
 
@@ -168,7 +214,9 @@ def test_a_session_that_ends_elsewhere_ends_here(served: Desk) -> None:
 def test_sessions_are_read_anew_while_the_listening_connection_is_lost(served: Desk) -> None:
     with served.user("ben@example.com", "Dispatcher") as client:
         assert client.get("/session").status_code == 200
-        served.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE starts_with(query, 'LISTEN') OR query = 'SELECT 1'")
+        served.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE starts_with(query, 'LISTEN') OR query = 'SELECT 1'"
+        )
         served.sql("UPDATE flightdesk.app_user SET active = false WHERE email = 'ben@example.com'")  # nobody is told
         eventually(lambda: client.get("/session").status_code == 401, 8)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
 from lowcode_kernel.farm import lake
 from lowcode_kernel.farm.analysis import query_logs
-
 from lowcode_kernel.problems import LowcodeError
 from tests.services import services
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import duckdb
+
     from lowcode_kernel.farm.environments import Environment
 
 pytestmark = pytest.mark.services

@@ -10,12 +10,12 @@ from uuid import uuid4
 
 import msgspec
 import pytest
+
+from lowcode_kernel.events import Event
 from lowcode_kernel.farm import lake, queue
 from lowcode_kernel.farm.analysis import query_logs
 from lowcode_kernel.farm.databases import ensure_database
 from lowcode_kernel.farm.log_service import Settings, log_service_of
-
-from lowcode_kernel.events import Event
 from lowcode_kernel.problems import LowcodeError
 from tests.services import Services, running, services, start
 

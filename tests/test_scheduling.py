@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+
 from lowcode_kernel.farm import scheduling
 from lowcode_kernel.farm.databases import connect
 from lowcode_kernel.farm.desk import MOST_LOSSES, Desk, latest_tick, next_tick
-
 from lowcode_kernel.jobs import JobSpec
 from lowcode_kernel.problems import LowcodeError
 from tests.services import services

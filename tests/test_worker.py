@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 
 import nbformat
 import pytest
+
 from lowcode_kernel.farm import lake, queue, scheduling
 from lowcode_kernel.farm.analysis import query_logs
 from lowcode_kernel.farm.databases import ensure_database
 from lowcode_kernel.farm.environments import HostAddress
 from lowcode_kernel.farm.log_service import log_service_of
 from lowcode_kernel.farm.worker import worker_of
-
 from lowcode_kernel.jobs import JobSpec
 from tests.services import running, services, start, stop
 

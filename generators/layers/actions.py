@@ -44,18 +44,33 @@ def _module(app: Application, action: Action, functions: set[EntityFunction]) ->
     body = lines(emitter.statements(analyze(app).actions[action.name].tree.body))
     returns = annotation(action.returns, app, stored=False) if action.returns else "None"
     parameters = ", ".join(parameter_text(parameter, app, stored=False) for parameter in action.parameters)
-    fields = [FieldView(name=p.name, annotation=decoded(p.type, app), comment=default_text(p)) for p in action.parameters]
+    fields = [
+        FieldView(name=p.name, annotation=decoded(p.type, app), comment=default_text(p)) for p in action.parameters
+    ]
     loads, values = _loads(app, action.parameters, uses)
     call = f"{action.name}({', '.join(['context', *values])})"
     functions |= uses.functions
     types = [*(parameter.type for parameter in action.parameters), *([action.returns] if action.returns else [])]
     used = words(" ".join([parameters, returns, *(field.annotation for field in fields)])) | uses.names
     text = render(
-        "elements/action.py.j2", package=app.name, name=action.name, title=f"{action.name}: {action.doc or 'an action.'}",
-        doc=action.doc or f"Run the action {action.name}.", arguments=f"{class_name(action.name)}Arguments", fields=fields, parameters=_star(parameters),
-        returns=returns, body=body, roles=roles_literal(action.roles), loads=loads, call=f"return await {call}" if action.returns else f"await {call}",
-        imports=standard_imports(used), packages=sorted(uses.packages), refuses="Refused" in uses.names, **symbols(types, app),
-    )  # fmt: skip
+        "elements/action.py.j2",
+        package=app.name,
+        name=action.name,
+        title=f"{action.name}: {action.doc or 'an action.'}",
+        doc=action.doc or f"Run the action {action.name}.",
+        arguments=f"{class_name(action.name)}Arguments",
+        fields=fields,
+        parameters=_star(parameters),
+        returns=returns,
+        body=body,
+        roles=roles_literal(action.roles),
+        loads=loads,
+        call=f"return await {call}" if action.returns else f"await {call}",
+        imports=standard_imports(used),
+        packages=sorted(uses.packages),
+        refuses="Refused" in uses.names,
+        **symbols(types, app),
+    )
     return File(path=f"{app.name}/actions/{action.name}.py", content=text.encode(), element=action.id)
 
 

@@ -24,7 +24,12 @@ def element_files(app: Application, *, tests: bool = False) -> list[File]:
     With `tests`, also a module that runs the application's `%%test` cells, which is not part of what is shipped.
     """
     functions: set[EntityFunction] = set()
-    files = [*action_files(app, functions), *screen_files(app, functions), *job_files(app, functions), *query_files(app)]
+    files = [
+        *action_files(app, functions),
+        *screen_files(app, functions),
+        *job_files(app, functions),
+        *query_files(app),
+    ]
     if tests:
         files.append(test_file(app, functions))
     return [*files, *entity_files(app, schema_of(app), functions)]

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lowcode_kernel.application import Application
-    from lowcode_kernel.bodies import BodyAnalysis, Call
+    from lowcode_kernel.bodies import BodyAnalysis
+    from lowcode_kernel.body_calls import Call
     from lowcode_kernel.elements import Parameter
     from lowcode_kernel.types import Type
 
@@ -139,7 +140,7 @@ class Emitter(ast.NodeTransformer):
 
     # names
 
-    def visit_Name(self, node: ast.Name) -> ast.expr:  # noqa: N802 - ast's own naming
+    def visit_Name(self, node: ast.Name) -> ast.expr:
         """Settings, the user and roles come from the context; a name that holds a value stays."""
         if isinstance(node.ctx, ast.Store):
             return node
@@ -154,14 +155,14 @@ class Emitter(ast.NodeTransformer):
             self.uses.names.add(node.id)
         return node
 
-    def visit_Constant(self, node: ast.Constant) -> ast.expr:  # noqa: N802
+    def visit_Constant(self, node: ast.Constant) -> ast.expr:
         """A number with a point is a Decimal in the language, and one in Python."""
         if isinstance(node.value, float):
             self.uses.names.add("Decimal")
             return ast.Call(func=_name("Decimal"), args=[ast.Constant(value=repr(node.value))], keywords=[])
         return node
 
-    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:  # noqa: N802
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
         """Follow a reference: `flight.carrier.name` loads the airline; its key is at hand without loading."""
         owner = self.body.types.get(node.value)
         if owner is None or owner.kind != "entity" or owner.loaded or owner.many or not isinstance(node.ctx, ast.Load):
@@ -175,7 +176,7 @@ class Emitter(ast.NodeTransformer):
             return found
         return ast.IfExp(test=_is_none(key), body=ast.Constant(value=None), orelse=found)
 
-    def visit_Compare(self, node: ast.Compare) -> ast.expr:  # noqa: N802
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
         """A row and a key, or two rows, are compared by their keys."""
         parts = [node.left, *node.comparators]
         types = [self.body.types.get(part) for part in parts]
@@ -186,7 +187,7 @@ class Emitter(ast.NodeTransformer):
 
     # statements
 
-    def visit_Expr(self, node: ast.Expr) -> ast.AST:  # noqa: N802
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
         """`require(condition, message)` is an `if` that refuses."""
         call = self.body.calls.get(node.value) if isinstance(node.value, ast.Call) else None
         if call is not None and call.kind == "require":
@@ -196,10 +197,12 @@ class Emitter(ast.NodeTransformer):
     def _require(self, node: ast.Call) -> ast.If:
         self.uses.names.add("Refused")
         condition = self.value(node.args[0])
-        refuse = ast.Raise(exc=ast.Call(func=_name("Refused"), args=[self.value(node.args[1])], keywords=[]), cause=None)
+        refuse = ast.Raise(
+            exc=ast.Call(func=_name("Refused"), args=[self.value(node.args[1])], keywords=[]), cause=None
+        )
         return ast.If(test=_negated(condition), body=[refuse], orelse=[])
 
-    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.AST:  # noqa: N802
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.AST:
         """The name of a caught refusal holds its message."""
         self.uses.names.add("Refused")
         handler = cast("ast.ExceptHandler", self.generic_visit(node))
@@ -209,7 +212,7 @@ class Emitter(ast.NodeTransformer):
             handler.name = "refusal"
         return handler
 
-    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> ast.expr:  # noqa: N802
+    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> ast.expr:
         """What awaits inside of a generator would make it an asynchronous one, which `sum` and `any` can't take: make it a list."""
         found = cast("ast.GeneratorExp", self.generic_visit(node))
         if any(isinstance(part, ast.Await) for part in ast.walk(found)):
@@ -218,7 +221,7 @@ class Emitter(ast.NodeTransformer):
 
     # calls
 
-    def visit_Call(self, node: ast.Call) -> ast.expr:  # noqa: N802
+    def visit_Call(self, node: ast.Call) -> ast.expr:
         """Calls of elements become awaited calls of their modules."""
         call = self.body.calls.get(node)
         match call.kind if call else None:
@@ -227,7 +230,11 @@ class Emitter(ast.NodeTransformer):
             case "entity":
                 return self._call_entity(cast("Call", call))
             case "log":
-                return ast.Call(func=_attribute("context", "log"), args=[self.value(item) for item in node.args], keywords=self._keywords(node))
+                return ast.Call(
+                    func=_attribute("context", "log"),
+                    args=[self.value(item) for item in node.args],
+                    keywords=self._keywords(node),
+                )
             case "refused":
                 return self._refused(node)
             case "builtin":
@@ -260,7 +267,8 @@ class Emitter(ast.NodeTransformer):
         self.uses.packages.add(package)
         parameters = {parameter.name: parameter for parameter in self._parameters(call)}
         keywords = [
-            ast.keyword(arg=name, value=self._argument(call.kind, parameters[name], value)) for name, value in call.arguments.items()
+            ast.keyword(arg=name, value=self._argument(call.kind, parameters[name], value))
+            for name, value in call.arguments.items()
         ]
         target: ast.expr = ast.Attribute(value=_name(package), attr=call.name, ctx=ast.Load())
         if call.method:
@@ -291,7 +299,9 @@ class Emitter(ast.NodeTransformer):
         limit = arguments.pop("limit", None)
         keywords = [ast.keyword(arg=name, value=self.key(value)) for name, value in arguments.items()]
         given = () if method in {"create", "get", "delete"} else tuple(arguments)
-        function = EntityFunction(entity=call.name, method=method, attributes=given, order_by=order_by, limited=limit is not None)
+        function = EntityFunction(
+            entity=call.name, method=method, attributes=given, order_by=order_by, limited=limit is not None
+        )
         if limit is not None:
             keywords.append(ast.keyword(arg="limit", value=self.value(limit)))
         if method == "get" and keywords:
@@ -337,9 +347,17 @@ def _is_none(node: ast.expr) -> ast.Compare:
 
 
 _OPPOSITE: dict[type[ast.cmpop], ast.cmpop] = {
-    ast.Eq: ast.NotEq(), ast.NotEq: ast.Eq(), ast.Lt: ast.GtE(), ast.LtE: ast.Gt(), ast.Gt: ast.LtE(), ast.GtE: ast.Lt(), ast.Is: ast.IsNot(),
-    ast.IsNot: ast.Is(), ast.In: ast.NotIn(), ast.NotIn: ast.In(),
-}  # fmt: skip
+    ast.Eq: ast.NotEq(),
+    ast.NotEq: ast.Eq(),
+    ast.Lt: ast.GtE(),
+    ast.LtE: ast.Gt(),
+    ast.Gt: ast.LtE(),
+    ast.GtE: ast.Lt(),
+    ast.Is: ast.IsNot(),
+    ast.IsNot: ast.Is(),
+    ast.In: ast.NotIn(),
+    ast.NotIn: ast.In(),
+}
 
 
 def _negated(node: ast.expr) -> ast.expr:

@@ -25,8 +25,17 @@ if TYPE_CHECKING:
     from lowcode_kernel.schema import Schema, Table
     from lowcode_kernel.types import Type
 
-_RULE_VALUES = {"unrestricted": "context.unrestricted", "user_id": "context.user_id", "user_roles": "context.user_roles"}
-_RIGHTS = {"create": ("WRITERS", "create"), "update": ("WRITERS", "change"), "touch": ("WRITERS", "change"), "delete": ("REMOVERS", "delete")}
+_RULE_VALUES = {
+    "unrestricted": "context.unrestricted",
+    "user_id": "context.user_id",
+    "user_roles": "context.user_roles",
+}
+_RIGHTS = {
+    "create": ("WRITERS", "create"),
+    "update": ("WRITERS", "change"),
+    "touch": ("WRITERS", "change"),
+    "delete": ("REMOVERS", "delete"),
+}
 _MOST_OPTIONS = 500  # what a person can choose from in a list
 
 
@@ -61,7 +70,13 @@ def entity_files(app: Application, schema: Schema, functions: Iterable[EntityFun
         by_entity.setdefault(function.entity, []).append(function)
     files = [_module(app, schema, name, found) for name, found in by_entity.items()]
     modules = sorted(snake_case(name) for name in by_entity)
-    text = render("elements/package.py.j2", doc="The entities, one module each.", package=app.name, folder="entities", modules=modules)
+    text = render(
+        "elements/package.py.j2",
+        doc="The entities, one module each.",
+        package=app.name,
+        folder="entities",
+        modules=modules,
+    )
     return [File(path=f"{app.name}/entities/__init__.py", content=text.encode()), *files]
 
 
@@ -74,12 +89,21 @@ def _module(app: Application, schema: Schema, name: str, functions: Sequence[Ent
     access = entity.access
     used = " ".join([*(field.annotation for field in fields), *(f"{view.parameters} {view.returns}" for view in views)])
     text = render(
-        "elements/entity.py.j2", package=app.name, name=name, title=f"{name}: {entity.doc}" if entity.doc else f"{name}.", doc=entity.doc or name,
-        fields=fields, functions=views, raises=any("NotFound" in line for view in views for line in view.body),
-        imports=standard_imports(set(used.replace("[", " ").replace("]", " ").replace(",", " ").replace(":", " ").split())),
-        readers=roles_literal(access.read if access else ()), writers=roles_literal(access.write if access else ()),
+        "elements/entity.py.j2",
+        package=app.name,
+        name=name,
+        title=f"{name}: {entity.doc}" if entity.doc else f"{name}.",
+        doc=entity.doc or name,
+        fields=fields,
+        functions=views,
+        raises=any("NotFound" in line for view in views for line in view.body),
+        imports=standard_imports(
+            set(used.replace("[", " ").replace("]", " ").replace(",", " ").replace(":", " ").split())
+        ),
+        readers=roles_literal(access.read if access else ()),
+        writers=roles_literal(access.write if access else ()),
         removers=roles_literal(access.delete if access else ()),
-    )  # fmt: skip
+    )
     return File(path=f"{app.name}/entities/{snake_case(name)}.py", content=text.encode(), element=f"entity:{name}")
 
 
@@ -97,7 +121,9 @@ def _field(entity: Entity, name: str, type_: Type, app: Application) -> FieldVie
 class _Writer:
     """Writes one access function."""
 
-    def __init__(self, app: Application, entity: Entity, table: Table, columns: dict[str, Type], function: EntityFunction) -> None:
+    def __init__(
+        self, app: Application, entity: Entity, table: Table, columns: dict[str, Type], function: EntityFunction
+    ) -> None:
         self.app, self.entity, self.table, self.columns, self.function = app, entity, table, columns, function
         self.rules: list[RuleParameter] = []
         self.rule = compile_rule(entity if entity.name in app.entities else None, app, self.rules, None)
@@ -110,12 +136,21 @@ class _Writer:
         found: FunctionView = build(roles, right)
         return found
 
-    def _make(self, statement: Statement, parameters: str, returns: str, doc: str, access: tuple[str, str], *body: str) -> FunctionView:
+    def _make(
+        self, statement: Statement, parameters: str, returns: str, doc: str, access: tuple[str, str], *body: str
+    ) -> FunctionView:
         roles, right = access
         return FunctionView(
-            name=self.function.name, constant=self.function.name.upper(), sql=statement.sql, parameters=parameters, returns=returns, doc=doc,
-            roles=roles, right=right, body=body,
-        )  # fmt: skip
+            name=self.function.name,
+            constant=self.function.name.upper(),
+            sql=statement.sql,
+            parameters=parameters,
+            returns=returns,
+            doc=doc,
+            roles=roles,
+            right=right,
+            body=body,
+        )
 
     def _call(self, fetch: str, statement: Statement) -> str:
         """Return the call that runs a statement: its parameters in order, the rule's from the context."""
@@ -124,7 +159,10 @@ class _Writer:
         return f"await context.{fetch}({', '.join([self.function.name.upper(), *arguments, label])})"
 
     def _typed(self, names: Sequence[str], *, optional: bool = False) -> str:
-        return ", ".join(f"{name}: {annotation(self.columns[name].maybe() if optional else self.columns[name], self.app)}" for name in names)
+        return ", ".join(
+            f"{name}: {annotation(self.columns[name].maybe() if optional else self.columns[name], self.app)}"
+            for name in names
+        )
 
     def _keyed(self) -> str:
         return ", " + self._typed(self.key)
@@ -136,7 +174,14 @@ class _Writer:
     def _get(self, *access: str) -> FunctionView:
         statement = statements.select_by_key(self.table, self.rule)
         body = (f"row = {self._call('fetchrow', statement)}", *self._missing(), f"return {self.entity.name}(*row)")
-        return self._make(statement, self._keyed(), self.entity.name, f"Return one {self._noun()}; raises NotFound.", (access[0], access[1]), *body)
+        return self._make(
+            statement,
+            self._keyed(),
+            self.entity.name,
+            f"Return one {self._noun()}; raises NotFound.",
+            (access[0], access[1]),
+            *body,
+        )
 
     def _noun(self) -> str:
         return snake_case(self.entity.name).replace("_", " ")
@@ -144,16 +189,23 @@ class _Writer:
     def _find(self, *access: str) -> FunctionView:
         given = self.function.attributes
         statement = statements.find(self.table, given, self.rule)
-        body = (f"row = {self._call('fetchrow', statement)}", f"return None if row is None else {self.entity.name}(*row)")
+        body = (
+            f"row = {self._call('fetchrow', statement)}",
+            f"return None if row is None else {self.entity.name}(*row)",
+        )
         doc = f"Return the first {self._noun()} that has these values, or None."
-        return self._make(statement, self._given(given), f"{self.entity.name} | None", doc, (access[0], access[1]), *body)
+        return self._make(
+            statement, self._given(given), f"{self.entity.name} | None", doc, (access[0], access[1]), *body
+        )
 
     def _given(self, given: Sequence[str]) -> str:
         return f", *, {self._typed(given)}" if given else ""
 
     def _list(self, *access: str) -> FunctionView:
         given = self.function.attributes
-        statement = statements.list_rows(self.table, given, self.rule, order_by=self.function.order_by, limit=self.function.limited)
+        statement = statements.list_rows(
+            self.table, given, self.rule, order_by=self.function.order_by, limit=self.function.limited
+        )
         parameters = self._given(given)
         if self.function.limited:
             parameters += ", limit: int" if given else ", *, limit: int"
@@ -165,13 +217,20 @@ class _Writer:
         given = self.function.attributes
         statement = statements.count(self.table, given, self.rule)
         body = f"return int({self._call('fetchval', statement)})"
-        return self._make(statement, self._given(given), "int", f"Count the rows of {self._noun()}.", (access[0], access[1]), body)
+        return self._make(
+            statement, self._given(given), "int", f"Count the rows of {self._noun()}.", (access[0], access[1]), body
+        )
 
     def _create(self, *access: str) -> FunctionView:
         given = [name for name in self.columns if name != "id" or self.entity.attribute("id")]
         statement = statements.insert(self.table, given)
         needed = [name for name in given if not self._has_default(name)]
-        parameters = ", ".join([*(self._typed([name]) for name in needed), *(self._defaulted(name) for name in given if name not in needed)])
+        parameters = ", ".join(
+            [
+                *(self._typed([name]) for name in needed),
+                *(self._defaulted(name) for name in given if name not in needed),
+            ]
+        )
         call = self._call("fetch_one", statement)
         for name in given:
             if (attribute := self.entity.attribute(name)) and attribute.default in {"now()", "today()"}:
@@ -179,7 +238,9 @@ class _Writer:
                 call = call.replace(f" {name},", f" {name} or {clock},")
         body = (f"row = {call}", f"return {self.entity.name}(*row)")
         doc = f"Write a new {self._noun()} and return it."
-        return self._make(statement, f", *, {parameters}" if parameters else "", self.entity.name, doc, (access[0], access[1]), *body)
+        return self._make(
+            statement, f", *, {parameters}" if parameters else "", self.entity.name, doc, (access[0], access[1]), *body
+        )
 
     def _has_default(self, name: str) -> bool:
         attribute = self.entity.attribute(name)
@@ -198,12 +259,21 @@ class _Writer:
         statement = statements.update(self.table, given, self.rule)
         body = (f"row = {self._call('fetchrow', statement)}", *self._missing(), f"return {self.entity.name}(*row)")
         doc = f"Change one {self._noun()} and return it; raises NotFound."
-        return self._make(statement, f"{self._keyed()}{self._given(given)}", self.entity.name, doc, (access[0], access[1]), *body)
+        return self._make(
+            statement, f"{self._keyed()}{self._given(given)}", self.entity.name, doc, (access[0], access[1]), *body
+        )
 
     def _delete(self, *access: str) -> FunctionView:
         statement = statements.delete(self.table, self.rule)
         body = (f"row = {self._call('fetchrow', statement)}", *self._missing())
-        return self._make(statement, self._keyed(), "None", f"Delete one {self._noun()}; raises NotFound.", (access[0], access[1]), *body)
+        return self._make(
+            statement,
+            self._keyed(),
+            "None",
+            f"Delete one {self._noun()}; raises NotFound.",
+            (access[0], access[1]),
+            *body,
+        )
 
     def _options(self, *access: str) -> FunctionView:
         key, label = self.key[0], label_attribute(self.entity.name, self.app) or self.key[0]

@@ -23,7 +23,11 @@ def job_files(app: Application, functions: set[EntityFunction]) -> list[File]:
     written = [job for job in app.jobs.values() if job.body]
     files = [_module(app, job, functions) for job in written]
     text = render(
-        "elements/package.py.j2", doc="The jobs, one module each.", package=app.name, folder="jobs", modules=sorted(job.name for job in written)
+        "elements/package.py.j2",
+        doc="The jobs, one module each.",
+        package=app.name,
+        folder="jobs",
+        modules=sorted(job.name for job in written),
     )
     notebooks = [File(path=f"jobs/{job.name}.ipynb", content=_notebook(app, job), element=job.id) for job in written]
     return [File(path=f"{app.name}/jobs/__init__.py", content=text.encode()), *files, *notebooks]
@@ -33,9 +37,13 @@ def job_specs(app: Application) -> tuple[JobSpec, ...]:
     """Return the schedule's records of all jobs."""
     return tuple(
         JobSpec(
-            name=job.name, schedule=job.schedule, notebook=f"jobs/{job.name}.ipynb", timeout=job.timeout.total_seconds(), retries=job.retries,
+            name=job.name,
+            schedule=job.schedule,
+            notebook=f"jobs/{job.name}.ipynb",
+            timeout=job.timeout.total_seconds(),
+            retries=job.retries,
             priority=job.priority,
-        )  # fmt: skip
+        )
         for job in app.jobs.values()
     )
 
@@ -45,9 +53,16 @@ def _module(app: Application, job: Job, functions: set[EntityFunction]) -> File:
     body = lines(Emitter(app, analysis, uses).statements(analysis.tree.body))
     functions |= uses.functions
     text = render(
-        "elements/job.py.j2", package=app.name, name=job.name, title=f"{job.name}: {job.doc or 'a job.'}", doc=job.doc or f"Run the job {job.name}.",
-        body=body, imports=standard_imports(uses.names), packages=sorted(uses.packages), refuses="Refused" in uses.names,
-    )  # fmt: skip
+        "elements/job.py.j2",
+        package=app.name,
+        name=job.name,
+        title=f"{job.name}: {job.doc or 'a job.'}",
+        doc=job.doc or f"Run the job {job.name}.",
+        body=body,
+        imports=standard_imports(uses.names),
+        packages=sorted(uses.packages),
+        refuses="Refused" in uses.names,
+    )
     return File(path=f"{app.name}/jobs/{job.name}.py", content=text.encode(), element=job.id)
 
 
@@ -58,11 +73,21 @@ def _notebook(app: Application, job: Job) -> bytes:
         _code("parameters", 'run_id = ""\nscheduled_at = ""', ["parameters"]),
         _code("work", f"from {app.name}.jobs import {job.name}\n\nawait {job.name}.run()"),
     ]
-    metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}, "language_info": {"name": "python"}}
+    metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
     document = {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
     return (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def _code(identity: str, source: str, tags: list[str] | None = None) -> dict[str, object]:
     metadata = {"tags": tags} if tags else {}
-    return {"cell_type": "code", "id": identity, "metadata": metadata, "source": source, "outputs": [], "execution_count": None}
+    return {
+        "cell_type": "code",
+        "id": identity,
+        "metadata": metadata,
+        "source": source,
+        "outputs": [],
+        "execution_count": None,
+    }

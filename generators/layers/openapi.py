@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from lowcode_kernel.analysis import analyze
 from lowcode_kernel.generators.layers.python_types import class_name
-from lowcode_kernel.queries import columns_of, key_of
+from lowcode_kernel.keys import key_of
+from lowcode_kernel.queries import columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,11 +19,21 @@ if TYPE_CHECKING:
 
 Schema = dict[str, Any]
 _FORMATS: dict[str, Schema] = {
-    "Integer": {"type": "integer"}, "Boolean": {"type": "boolean"}, "Decimal": {"type": "string", "format": "decimal"},
-    "Date": {"type": "string", "format": "date"}, "Time": {"type": "string", "format": "time"}, "DateTime": {"type": "string", "format": "date-time"},
-    "Uuid": {"type": "string", "format": "uuid"}, "Email": {"type": "string", "format": "email"}, "Url": {"type": "string", "format": "uri"}, "Json": {},
-}  # fmt: skip
-_PROBLEM = {"description": "A problem (RFC 9457)", "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    "Integer": {"type": "integer"},
+    "Boolean": {"type": "boolean"},
+    "Decimal": {"type": "string", "format": "decimal"},
+    "Date": {"type": "string", "format": "date"},
+    "Time": {"type": "string", "format": "time"},
+    "DateTime": {"type": "string", "format": "date-time"},
+    "Uuid": {"type": "string", "format": "uuid"},
+    "Email": {"type": "string", "format": "email"},
+    "Url": {"type": "string", "format": "uri"},
+    "Json": {},
+}
+_PROBLEM = {
+    "description": "A problem (RFC 9457)",
+    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
 
 
 def describe(app: Application) -> Schema:
@@ -40,7 +51,10 @@ def describe(app: Application) -> Schema:
         "openapi": "3.1.0",
         "info": {"title": app.title, "version": "0"},
         "paths": dict(sorted(paths.items())),
-        "components": {"schemas": _schemas(app), "securitySchemes": {"session": {"type": "apiKey", "in": "cookie", "name": f"{app.name}_session"}}},
+        "components": {
+            "schemas": _schemas(app),
+            "securitySchemes": {"session": {"type": "apiKey", "in": "cookie", "name": f"{app.name}_session"}},
+        },
         "security": [{"session": []}],
     }
 
@@ -52,7 +66,10 @@ def _operation(action: Action, app: Application, in_path: tuple[str, ...]) -> Sc
         "summary": action.doc or action.name,
         "parameters": [_parameter(p, app, "path") for p in action.parameters if p.name in in_path]
         + [{"name": "X-CSRF-Token", "in": "header", "required": True, "schema": {"type": "string"}}],
-        "responses": {"200": _answer(schema_of_type(action.returns, app, loaded=True) if action.returns else {"type": "null"}), "default": _PROBLEM},
+        "responses": {
+            "200": _answer(schema_of_type(action.returns, app, loaded=True) if action.returns else {"type": "null"}),
+            "default": _PROBLEM,
+        },
     }
     if body:
         found["requestBody"] = {"required": True, "content": {"application/json": {"schema": _object(body, app)}}}
@@ -62,16 +79,26 @@ def _operation(action: Action, app: Application, in_path: tuple[str, ...]) -> Sc
 def _screen(screen: Screen, app: Application) -> Schema:
     inputs = analyze(app).screens[screen.name].inputs
     parameters = [_parameter(parameter, app, "query") for parameter in screen.parameters]
-    parameters += [{"name": item.name, "in": "query", "required": False, "schema": schema_of_type(item.type.required(), app)} for item in inputs]
+    parameters += [
+        {"name": item.name, "in": "query", "required": False, "schema": schema_of_type(item.type.required(), app)}
+        for item in inputs
+    ]
     answer = _answer({"$ref": "#/components/schemas/View"})
     return {
-        "operationId": f"show_{screen.name}", "summary": screen.doc or f"The data of the screen {screen.path}", "parameters": parameters,
+        "operationId": f"show_{screen.name}",
+        "summary": screen.doc or f"The data of the screen {screen.path}",
+        "parameters": parameters,
         "responses": {"200": answer, "default": _PROBLEM},
-    }  # fmt: skip
+    }
 
 
 def _parameter(parameter: Parameter, app: Application, place: str) -> Schema:
-    return {"name": parameter.name, "in": place, "required": _is_required(parameter), "schema": schema_of_type(parameter.type, app)}
+    return {
+        "name": parameter.name,
+        "in": place,
+        "required": _is_required(parameter),
+        "schema": schema_of_type(parameter.type, app),
+    }
 
 
 def _is_required(parameter: Parameter) -> bool:
@@ -95,7 +122,9 @@ def _object(parameters: Iterable[Parameter], app: Application) -> Schema:
 def schema_of_type(type_: Type, app: Application, *, loaded: bool = False) -> Schema:
     """Return the JSON schema of a type; a reference is its key, or the row where it is `loaded`."""
     if type_.kind == "entity":
-        found: Schema = {"$ref": f"#/components/schemas/{type_.name}"} if loaded else schema_of_type(key_of(type_.name, app), app)
+        found: Schema = (
+            {"$ref": f"#/components/schemas/{type_.name}"} if loaded else schema_of_type(key_of(type_.name, app), app)
+        )
     elif type_.kind == "struct":
         found = {"$ref": f"#/components/schemas/{type_.name}"}
     elif type_.kind == "query":
@@ -116,22 +145,34 @@ def _schemas(app: Application) -> Schema:
         "Problem": {
             "type": "object",
             "properties": {
-                "type": {"type": "string"}, "title": {"type": "string"}, "status": {"type": "integer"}, "detail": {"type": "string"},
-                "fields": {"type": "object", "additionalProperties": {"type": "string"}}, "trace": {"type": "string"},
+                "type": {"type": "string"},
+                "title": {"type": "string"},
+                "status": {"type": "integer"},
+                "detail": {"type": "string"},
+                "fields": {"type": "object", "additionalProperties": {"type": "string"}},
+                "trace": {"type": "string"},
             },
             "required": ["title", "status", "detail"],
         },
         "View": {
             "type": "object",
-            "properties": {key: {"type": "object"} for key in ("inputs", "components", "options")} | {"screen": {"type": "string"}},
+            "properties": {key: {"type": "object"} for key in ("inputs", "components", "options")}
+            | {"screen": {"type": "string"}},
             "required": ["screen", "inputs", "components", "options"],
         },
-    }  # fmt: skip
+    }
     for name in app.entities:
         columns = columns_of(name, app) or {}
-        found[name] = {"type": "object", "properties": {key: schema_of_type(value, app) for key, value in columns.items()}, "required": list(columns)}
+        found[name] = {
+            "type": "object",
+            "properties": {key: schema_of_type(value, app) for key, value in columns.items()},
+            "required": list(columns),
+        }
     for name, struct in app.structs.items():
-        found[name] = {"type": "object", "properties": {item.name: schema_of_type(item.type, app) for item in struct.attributes}}
+        found[name] = {
+            "type": "object",
+            "properties": {item.name: schema_of_type(item.type, app) for item in struct.attributes},
+        }
     for name, query in analyze(app).queries.items():
         properties = {column.name: schema_of_type(column.type, app) for column in query.columns}
         found[f"{class_name(name)}Row"] = {"type": "object", "properties": properties, "required": list(properties)}

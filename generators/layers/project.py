@@ -17,7 +17,18 @@ if TYPE_CHECKING:
     from lowcode_kernel.jobs import JobSpec
 
 LOCK = Path(__file__).parent.parent / "requirements.lock"
-_ALWAYS = ("starlette", "msgspec", "asyncpg", "granian", "argon2-cffi", "nats-py", "httpx", "alembic", "sqlalchemy", "greenlet")
+_ALWAYS = (
+    "starlette",
+    "msgspec",
+    "asyncpg",
+    "granian",
+    "argon2-cffi",
+    "nats-py",
+    "httpx",
+    "alembic",
+    "sqlalchemy",
+    "greenlet",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,17 +44,27 @@ def project_files(app: Application, jobs: tuple[JobSpec, ...]) -> list[File]:
     """Return the files beside the package."""
     dependencies = [*_ALWAYS, *(("ipykernel",) if jobs else ())]
     variables = [
-        VariableView(name=f"SETTING_{name.upper()}", meaning=setting.doc or name, default=f"`{setting.default}`" if setting.default else "(required)")
+        VariableView(
+            name=f"SETTING_{name.upper()}",
+            meaning=setting.doc or name,
+            default=f"`{setting.default}`" if setting.default else "(required)",
+        )
         for name, setting in app.settings.items()
     ]
     variables += [
-        VariableView(name=f"INTEGRATION_{name.upper()}_URL", meaning=f"address of the service {name}", default=f"`{integration.base_url}`")
+        VariableView(
+            name=f"INTEGRATION_{name.upper()}_URL",
+            meaning=f"address of the service {name}",
+            default=f"`{integration.base_url}`",
+        )
         for name, integration in app.integrations.items()
     ]
     role = f" --role {next(iter(app.roles))}" if app.roles else ""
     texts = {
         "README.md": render("service/readme.md.j2", title=app.title, package=app.name, variables=variables, role=role),
-        "pyproject.toml": render("service/pyproject.toml.j2", title=app.title, package=app.name, dependencies=dependencies),
+        "pyproject.toml": render(
+            "service/pyproject.toml.j2", title=app.title, package=app.name, dependencies=dependencies
+        ),
         "requirements.txt": _requirements(jobs=bool(jobs)),
         "openapi.json": _json(describe(app)),
         "jobs.json": _json([asdict(job) for job in jobs]),
@@ -59,7 +80,10 @@ def _json(value: object) -> str:
 
 def _model(app: Application) -> dict[str, object]:
     """Return where each element was defined: events name elements, and this leads back to the cell."""
-    elements = {element.id: {"cell": element.place.cell, "line": element.place.line, "doc": element.doc} for element in app.elements}
+    elements = {
+        element.id: {"cell": element.place.cell, "line": element.place.line, "doc": element.doc}
+        for element in app.elements
+    }
     return {"application": app.name, "title": app.title, "elements": elements}
 
 

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lowcode_kernel.queries import key_of
+from lowcode_kernel.keys import key_of
 
 if TYPE_CHECKING:
     from lowcode_kernel.application import Application
     from lowcode_kernel.types import Type
 
 _SCALARS = {
-    "Integer": "int", "Decimal": "Decimal", "Boolean": "bool", "Date": "date", "Time": "time", "DateTime": "datetime", "Uuid": "UUID", "Json": "Any",
-}  # fmt: skip
+    "Integer": "int",
+    "Decimal": "Decimal",
+    "Boolean": "bool",
+    "Date": "date",
+    "Time": "time",
+    "DateTime": "datetime",
+    "Uuid": "UUID",
+    "Json": "Any",
+}
 
 
 def class_name(name: str) -> str:
@@ -62,10 +69,19 @@ def decoded(type_: Type, app: Application) -> str:
 
 
 _IMPORTS = {
-    "Decimal": ("decimal", "Decimal"), "date": ("datetime", "date"), "time": ("datetime", "time"), "datetime": ("datetime", "datetime"),
-    "timedelta": ("datetime", "timedelta"), "UUID": ("uuid", "UUID"), "Any": ("typing", "Any"), "Literal": ("typing", "Literal"),
-    "Annotated": ("typing", "Annotated"), "Final": ("typing", "Final"), "asyncio": ("", "asyncio"), "msgspec": ("", "msgspec"),
-}  # fmt: skip
+    "Decimal": ("decimal", "Decimal"),
+    "date": ("datetime", "date"),
+    "time": ("datetime", "time"),
+    "datetime": ("datetime", "datetime"),
+    "timedelta": ("datetime", "timedelta"),
+    "UUID": ("uuid", "UUID"),
+    "Any": ("typing", "Any"),
+    "Literal": ("typing", "Literal"),
+    "Annotated": ("typing", "Annotated"),
+    "Final": ("typing", "Final"),
+    "asyncio": ("", "asyncio"),
+    "msgspec": ("", "msgspec"),
+}
 
 
 def standard_imports(names: set[str]) -> list[str]:
@@ -75,4 +91,6 @@ def standard_imports(names: set[str]) -> list[str]:
         module, symbol = _IMPORTS[name]
         by_module.setdefault(module, set()).add(symbol)
     plain = [f"import {name}" for name in sorted(by_module.pop("", set()))]
-    return plain + [f"from {module} import {', '.join(sorted(symbols))}" for module, symbols in sorted(by_module.items())]
+    return plain + [
+        f"from {module} import {', '.join(sorted(symbols))}" for module, symbols in sorted(by_module.items())
+    ]

@@ -30,21 +30,40 @@ class Readers:
 def query_files(app: Application) -> list[File]:
     """Return the package `queries`: one module for each query, and an `__init__` that names their functions."""
     files = [_module(app, name, analysis) for name, analysis in analyze(app).queries.items()]
-    text = render("elements/functions.py.j2", doc="The queries, one module each.", package=app.name, folder="queries", modules=sorted(app.queries))
+    text = render(
+        "elements/functions.py.j2",
+        doc="The queries, one module each.",
+        package=app.name,
+        folder="queries",
+        modules=sorted(app.queries),
+    )
     return [File(path=f"{app.name}/queries/__init__.py", content=text.encode()), *files]
 
 
 def _module(app: Application, name: str, analysis: QueryAnalysis) -> File:
     query = app.queries[name]
-    fields = [FieldView(name=column.name, annotation=annotation(column.type, app), comment="") for column in analysis.columns]
+    fields = [
+        FieldView(name=column.name, annotation=annotation(column.type, app), comment="") for column in analysis.columns
+    ]
     parameters = ", ".join(parameter_text(parameter, app) for parameter in query.parameters)
-    values = [parameter.name for parameter in query.parameters] + [f"context.{rule}" for rule in analysis.rule_parameters]
+    values = [parameter.name for parameter in query.parameters] + [
+        f"context.{rule}" for rule in analysis.rule_parameters
+    ]
     used = " ".join([parameters, *(field.annotation for field in fields)])
     text = render(
-        "elements/query.py.j2", package=app.name, name=name, title=f"{name}: {query.doc or 'a query.'}", doc=query.doc or f"Run the query {name}.",
-        row=f"{class_name(name)}Row", fields=fields, sql=analysis.statement, parameters=f", *, {parameters}" if parameters else "",
-        arguments=", ".join(["SQL", *values, f'name="{name}"']), readers=_readers(app, analysis), imports=standard_imports(words(used)),
-    )  # fmt: skip
+        "elements/query.py.j2",
+        package=app.name,
+        name=name,
+        title=f"{name}: {query.doc or 'a query.'}",
+        doc=query.doc or f"Run the query {name}.",
+        row=f"{class_name(name)}Row",
+        fields=fields,
+        sql=analysis.statement,
+        parameters=f", *, {parameters}" if parameters else "",
+        arguments=", ".join(["SQL", *values, f'name="{name}"']),
+        readers=_readers(app, analysis),
+        imports=standard_imports(words(used)),
+    )
     return File(path=f"{app.name}/queries/{name}.py", content=text.encode(), element=f"query:{name}")
 
 

@@ -41,11 +41,19 @@ def _module(app: Application, screen: Screen, functions: set[EntityFunction]) ->
     fields += [FieldView(name=i.name, annotation=decoded(i.type.maybe(), app), comment=" = None") for i in model.inputs]
     given = ", ".join(field.name for field in fields) or "nothing"
     text = render(
-        "elements/screen.py.j2", package=app.name, name=screen.name, title=f"{screen.name}: {screen.doc or screen.path}",
-        doc=screen.doc or f"Gather the data of the screen {screen.name}.", arguments=f"{class_name(screen.name)}Arguments", fields=fields, given=given,
-        roles=roles_literal(screen.roles), body=body, packages=sorted(uses.packages),
+        "elements/screen.py.j2",
+        package=app.name,
+        name=screen.name,
+        title=f"{screen.name}: {screen.doc or screen.path}",
+        doc=screen.doc or f"Gather the data of the screen {screen.name}.",
+        arguments=f"{class_name(screen.name)}Arguments",
+        fields=fields,
+        given=given,
+        roles=roles_literal(screen.roles),
+        body=body,
+        packages=sorted(uses.packages),
         imports=standard_imports(words(" ".join(field.annotation for field in fields)) | uses.names),
-    )  # fmt: skip
+    )
     return File(path=f"{app.name}/screens/{screen.name}.py", content=text.encode(), element=screen.id)
 
 
@@ -72,7 +80,11 @@ class _Writer:
 
     def _input(self, item: Input) -> Iterator[str]:
         if item.default is None:
-            yield f"{item.name} = bool(arguments.{item.name})" if item.kind == "checkbox" else f"{item.name} = arguments.{item.name}"
+            yield (
+                f"{item.name} = bool(arguments.{item.name})"
+                if item.kind == "checkbox"
+                else f"{item.name} = arguments.{item.name}"
+            )
             return
         default = self.emitter.expression(item.default)
         yield f"{item.name} = {default} if arguments.{item.name} is None else arguments.{item.name}"
@@ -123,13 +135,23 @@ class _Writer:
     def _shown(self, node: ast.expr | None) -> str:
         """A text is shown as a text, whatever it is."""
         value = self._value(node)
-        return value if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str)) else f"str({value})"
+        return (
+            value
+            if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+            else f"str({value})"
+        )
 
     def _rows(self, component: Component) -> str:
         """Rows go out as they are where every column is shown; else only what is shown, and what a row's link needs."""
         value = self._value(component.value)
         type_ = self.model.body.types.get(component.value) if component.value is not None else None
-        shown = list(dict.fromkeys([*(column.name for column in component.columns), *(name for _, name in component.row.arguments)] if component.row else [column.name for column in component.columns]))
+        shown = list(
+            dict.fromkeys(
+                [*(column.name for column in component.columns), *(name for _, name in component.row.arguments)]
+                if component.row
+                else [column.name for column in component.columns]
+            )
+        )
         if type_ is not None and type_.kind == "query" and set(shown) == set(analyze(self.app).queries[type_.name].row):
             return value
         fields = ", ".join(f'"{name}": row.{name}' for name in shown)
@@ -152,5 +174,8 @@ class _Writer:
         return f"None if {row}.{column.name} is None else {found}" if type_.optional else found
 
     def _arguments(self, component: Component) -> str:
-        pairs = ", ".join(f'"{name}": {ast.unparse(ast.fix_missing_locations(self.emitter.key(value)))}' for name, value in component.arguments)
+        pairs = ", ".join(
+            f'"{name}": {ast.unparse(ast.fix_missing_locations(self.emitter.key(value)))}'
+            for name, value in component.arguments
+        )
         return f"{{{pairs}}}"

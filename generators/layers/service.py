@@ -18,9 +18,21 @@ if TYPE_CHECKING:
     from lowcode_kernel.schema import Schema
 
 _MODULES = (
-    "assets", "config", "context", "database", "errors", "events", "handlers", "integrations_client", "main", "middleware", "routes", "sessions",
-    "users", "views",
-)  # fmt: skip
+    "assets",
+    "config",
+    "context",
+    "database",
+    "errors",
+    "events",
+    "handlers",
+    "integrations_client",
+    "main",
+    "middleware",
+    "routes",
+    "sessions",
+    "users",
+    "views",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,14 +57,21 @@ class RestView:
 def service_files(app: Application, schema: Schema) -> list[File]:
     """Return the modules that are the same in all applications, and the start script."""
     names = _names(app, schema)
-    files = [File(path=f"{app.name}/{module}.py", content=render(f"service/{module}.py.j2", **names).encode()) for module in _MODULES]
+    files = [
+        File(path=f"{app.name}/{module}.py", content=render(f"service/{module}.py.j2", **names).encode())
+        for module in _MODULES
+    ]
     start = File(path="start", content=render("service/start.j2", **names).encode(), executable=True)
     return [File(path=f"{app.name}/__init__.py", content=render("service/init.py.j2", **names).encode()), start, *files]
 
 
 def _names(app: Application, schema: Schema) -> dict[str, object]:
     settings = [_setting(setting, app) for setting in app.settings.values()]
-    rest = [RestView(path=action.rest[1], method=action.rest[0], action=action.name) for action in app.actions.values() if action.rest]
+    rest = [
+        RestView(path=action.rest[1], method=action.rest[0], action=action.name)
+        for action in app.actions.values()
+        if action.rest
+    ]
     return {
         "package": app.name,
         "title": app.title,
@@ -74,7 +93,9 @@ def _names(app: Application, schema: Schema) -> dict[str, object]:
 
 def _ordered(app: Application) -> list:  # type: ignore[type-arg]
     """Return the screens so that a path without parameters is found before one with: /flights/new is no flight. The root comes first in menus."""
-    return sorted(app.screens.values(), key=lambda screen: (len(re.findall(r"\{", screen.path)), screen.path != "/", screen.path))
+    return sorted(
+        app.screens.values(), key=lambda screen: (len(re.findall(r"\{", screen.path)), screen.path != "/", screen.path)
+    )
 
 
 def _setting(setting: Setting, app: Application) -> SettingView:
@@ -82,4 +103,6 @@ def _setting(setting: Setting, app: Application) -> SettingView:
     if default is not None and setting.type.name == "Decimal":
         default = f'Decimal("{default}")'
     text = annotation(setting.type, app)
-    return SettingView(name=setting.name, annotation=text, default=f" = {default}" if default is not None else "", comment=setting.doc)
+    return SettingView(
+        name=setting.name, annotation=text, default=f" = {default}" if default is not None else "", comment=setting.doc
+    )

@@ -5,8 +5,6 @@ is a condition over the logical columns in which parameters are written `:name` 
 numbers after those of the statement itself.
 """
 
-# ruff: noqa: S608 - names are quoted by `identifier` and values by `literal`, or are parameters
-
 from __future__ import annotations
 
 import re

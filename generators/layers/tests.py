@@ -40,8 +40,12 @@ def test_file(app: Application, functions: set[EntityFunction]) -> File:
     views = [_view(app, test, number, uses) for number, test in enumerate(app.tests.values(), 1)]
     functions |= uses.functions
     text = render(
-        "service/cell_tests.py.j2", package=app.name, tests=views, packages=sorted(uses.packages), imports=standard_imports(uses.names),
-    )  # fmt: skip
+        "service/cell_tests.py.j2",
+        package=app.name,
+        tests=views,
+        packages=sorted(uses.packages),
+        imports=standard_imports(uses.names),
+    )
     return File(path=f"{app.name}/cell_tests.py", content=text.encode())
 
 
@@ -58,7 +62,9 @@ class _Testing(Emitter):
         super().__init__(*given, access=access)  # type: ignore[arg-type]
         self.test = test
 
-    def visit_Assert(self, node: ast.Assert) -> ast.AST:  # noqa: N802 - ast's own naming
+    def visit_Assert(self, node: ast.Assert) -> ast.AST:
         """Add the message."""
         where = place_of(node, self.test.body_place)
-        return ast.Assert(test=self.value(node.test), msg=ast.Constant(value=f"{where}: {ast.unparse(node.test)} does not hold"))
+        return ast.Assert(
+            test=self.value(node.test), msg=ast.Constant(value=f"{where}: {ast.unparse(node.test)} does not hold")
+        )

@@ -12,11 +12,10 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from lowcode_kernel.generators.templating import render
-
 from lowcode_kernel.bundle import File
 from lowcode_kernel.difference import difference
 from lowcode_kernel.evolution import evolve
+from lowcode_kernel.generators.templating import render
 from lowcode_kernel.problems import LowcodeError, Problem
 from lowcode_kernel.quoting import identifier
 from lowcode_kernel.relational import schema_of

@@ -150,9 +150,15 @@ def _reason_to_stay(tree: exp.Select, item: exp.Expr, name: str) -> str:
 def _finding(query: Query, pruned: Query, names: list[str]) -> Finding:
     what = f"query {query.name} no longer fetches {', '.join(names)}"
     return Finding(
-        rule="prune_columns", element=query.id, place=query.place, what=what, why="no screen, action or job uses it", before=query.sql,
-        after=pruned.sql, saved=f"{len(names)} column{'s' if len(names) > 1 else ''} of every row",
-    )  # fmt: skip
+        rule="prune_columns",
+        element=query.id,
+        place=query.place,
+        what=what,
+        why="no screen, action or job uses it",
+        before=query.sql,
+        after=pruned.sql,
+        saved=f"{len(names)} column{'s' if len(names) > 1 else ''} of every row",
+    )
 
 
 def _kept(query: Query, names: list[str], reason: str) -> Finding:

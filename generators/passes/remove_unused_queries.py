@@ -41,6 +41,11 @@ def _needs(element: str, gone: set[str], graph: Graph) -> bool:
 def _finding(query: Query, users: list[str]) -> Finding:
     why = "nothing uses it" if not users else f"only {', '.join(users)} uses it, which nothing reaches"
     return Finding(
-        rule="remove_unused_queries", element=query.id, place=query.place, what=f"query {query.name} is removed", why=why, before=query.sql,
+        rule="remove_unused_queries",
+        element=query.id,
+        place=query.place,
+        what=f"query {query.name} is removed",
+        why=why,
+        before=query.sql,
         saved="one statement",
-    )  # fmt: skip
+    )

@@ -43,7 +43,12 @@ def check(model: Model) -> tuple[Problem, ...]:
     for rule in RULES:
         found.extend(rule(model.application))
     unique = list(dict.fromkeys(found))
-    return tuple(sorted(unique, key=lambda p: (_ORDER[p.severity], p.place.cell if p.place else 0, p.place.line if p.place else 0, p.code)))
+    return tuple(
+        sorted(
+            unique,
+            key=lambda p: (_ORDER[p.severity], p.place.cell if p.place else 0, p.place.line if p.place else 0, p.code),
+        )
+    )
 
 
 def errors(problems: Iterable[Problem]) -> tuple[Problem, ...]:

@@ -48,4 +48,6 @@ def check_screen_actions(app: Application) -> Iterator[Problem]:
             if action and action.roles and screen.roles and not set(screen.roles) & set(action.roles):
                 fact = f"screen {name} is for {', '.join(screen.roles)}, and its button {component.label!r} for {', '.join(action.roles)}"
                 hint = "give them a role in common"
-                yield Problem(code="LK502", fact=fact, hint=hint, place=screen.place, element=screen.id, severity="warning")
+                yield Problem(
+                    code="LK502", fact=fact, hint=hint, place=screen.place, element=screen.id, severity="warning"
+                )

@@ -25,18 +25,31 @@ def check_types(app: Application) -> Iterator[Problem]:
         for what, type_, place in _typed(element):
             if type_.kind in {"entity", "struct", "query"} and type_.name not in known:
                 hint = did_you_mean(type_.name, [*known, *SCALARS])
-                yield Problem(code="LK101", fact=f'{what}: there is no type "{type_.name}"', hint=hint, place=place, element=element.id)
+                yield Problem(
+                    code="LK101",
+                    fact=f'{what}: there is no type "{type_.name}"',
+                    hint=hint,
+                    place=place,
+                    element=element.id,
+                )
             elif isinstance(element, Entity) and type_.kind in {"struct", "query"}:
-                fact, hint = f"{what} holds {type_.kind} {type_.name}", "an entity keeps values and references; use Json, or an entity"
+                fact, hint = (
+                    f"{what} holds {type_.kind} {type_.name}",
+                    "an entity keeps values and references; use Json, or an entity",
+                )
                 yield Problem(code="LK106", fact=fact, hint=hint, place=place, element=element.id)
 
 
 def _typed(element: Element) -> Iterator[tuple[str, Type, Place]]:
     match element:
         case Entity() | Struct():
-            yield from ((f"{element.kind} {element.name}.{item.name}", item.type, item.place) for item in element.attributes)
+            yield from (
+                (f"{element.kind} {element.name}.{item.name}", item.type, item.place) for item in element.attributes
+            )
         case Query() | Screen():
-            yield from ((f"{element.kind} {element.name}({item.name})", item.type, item.place) for item in element.parameters)
+            yield from (
+                (f"{element.kind} {element.name}({item.name})", item.type, item.place) for item in element.parameters
+            )
         case Action():
             yield from ((f"action {element.name}({item.name})", item.type, item.place) for item in element.parameters)
             if element.returns:
@@ -69,7 +82,13 @@ def _returns(action: Action, returned: tuple[Type, ...]) -> Iterator[Problem]:
     for type_ in returned:
         if promised is None and type_.kind not in {"none", "unknown"}:
             hint = f"write %%action {action.name}(...) -> {type_}"
-            yield Problem(code="LK311", fact=f"action {action.name} returns {type_} and promises nothing", hint=hint, place=action.place, element=action.id)
+            yield Problem(
+                code="LK311",
+                fact=f"action {action.name} returns {type_} and promises nothing",
+                hint=hint,
+                place=action.place,
+                element=action.id,
+            )
         elif promised is not None and not accepts(promised, type_):
             fact = f"action {action.name} returns {type_} and promises {promised}"
             yield Problem(code="LK311", fact=fact, hint="change one of them", place=action.place, element=action.id)

@@ -25,7 +25,13 @@ def check_system_names(app: Application) -> Iterator[Problem]:
     for entity in app.entities.values():
         table = snake_case(entity.name)
         if table in _SYSTEM:
-            yield Problem(code="LK107", fact=f"entity {entity.name} is built in", hint="choose another name", place=entity.place, element=entity.id)
+            yield Problem(
+                code="LK107",
+                fact=f"entity {entity.name} is built in",
+                hint="choose another name",
+                place=entity.place,
+                element=entity.id,
+            )
         elif table in tables:
             fact = f"entities {tables[table].name} and {entity.name} have one table, {table}"
             yield Problem(code="LK107", fact=fact, hint="rename one", place=entity.place, element=entity.id)
@@ -45,7 +51,13 @@ def check_keys(app: Application) -> Iterator[Problem]:
         if len(names) > 1 and _all_required(names, app):
             entity = app.entities[min(names)]
             fact = f"{', '.join(sorted(names))} need each other: none can be created first"
-            yield Problem(code="LK601", fact=fact, hint="make one reference optional: | None", place=entity.place, element=entity.id)
+            yield Problem(
+                code="LK601",
+                fact=fact,
+                hint="make one reference optional: | None",
+                place=entity.place,
+                element=entity.id,
+            )
 
 
 def _check_key(entity: Entity, app: Application) -> Iterator[Problem]:
@@ -53,7 +65,9 @@ def _check_key(entity: Entity, app: Application) -> Iterator[Problem]:
         attribute = entity.attribute(name)
         if attribute and (attribute.type.optional or attribute.type.many):
             fact = f"entity {entity.name}: key attribute {name} is {attribute.type}"
-            yield Problem(code="LK602", fact=fact, hint="a key is always there", place=attribute.place, element=entity.id)
+            yield Problem(
+                code="LK602", fact=fact, hint="a key is always there", place=attribute.place, element=entity.id
+            )
     for attribute in entity.attributes:
         target = app.entities.get(attribute.type.name) if attribute.type.kind == "entity" else None
         if target and len(target.key) > 1:
@@ -61,14 +75,22 @@ def _check_key(entity: Entity, app: Application) -> Iterator[Problem]:
             hint = f"give {target.name} an id, and unique({', '.join(target.key)})"
             yield Problem(code="LK603", fact=fact, hint=hint, place=attribute.place, element=entity.id)
         if attribute.on_delete == "set null" and not attribute.type.optional:
-            fact = f"entity {entity.name}: {attribute.name} is set to null when its target is deleted, and may not be null"
-            yield Problem(code="LK604", fact=fact, hint=f"write {attribute.type} | None", place=attribute.place, element=entity.id)
+            fact = (
+                f"entity {entity.name}: {attribute.name} is set to null when its target is deleted, and may not be null"
+            )
+            yield Problem(
+                code="LK604", fact=fact, hint=f"write {attribute.type} | None", place=attribute.place, element=entity.id
+            )
 
 
 def _all_required(names: set[str], app: Application) -> bool:
     """Say whether each entity of a circle requires another of it."""
     return all(
-        any(item.type.name in names and not item.type.optional and not item.type.many for item in app.entities[name].attributes) for name in names
+        any(
+            item.type.name in names and not item.type.optional and not item.type.many
+            for item in app.entities[name].attributes
+        )
+        for name in names
     )
 
 
@@ -96,4 +118,10 @@ def check_data(app: Application) -> Iterator[Problem]:
     for data in app.data.values():
         if data.entity not in app.entities:
             hint = did_you_mean(data.entity, app.entities)
-            yield Problem(code="LK101", fact=f'data: there is no entity "{data.entity}"', hint=hint, place=data.place, element=data.id)
+            yield Problem(
+                code="LK101",
+                fact=f'data: there is no entity "{data.entity}"',
+                hint=hint,
+                place=data.place,
+                element=data.id,
+            )

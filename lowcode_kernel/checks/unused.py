@@ -30,9 +30,21 @@ def check_unused(app: Application) -> Iterator[Problem]:
     graph = build_graph(app)
     needed = reachable(app, graph)
     for element in app.elements:
-        if element.kind in _WAYS and element.kind != "action" and element.id not in needed and not _allowed(element.id, graph):
+        if (
+            element.kind in _WAYS
+            and element.kind != "action"
+            and element.id not in needed
+            and not _allowed(element.id, graph)
+        ):
             fact = f"{element.kind} {element.name} is never used"
-            yield Problem(code="LK402", fact=fact, hint=_WAYS[element.kind], place=element.place, element=element.id, severity="warning")
+            yield Problem(
+                code="LK402",
+                fact=fact,
+                hint=_WAYS[element.kind],
+                place=element.place,
+                element=element.id,
+                severity="warning",
+            )
 
 
 def _allowed(element: str, graph: Graph) -> bool:
@@ -46,12 +58,21 @@ def check_unreachable(app: Application) -> Iterator[Problem]:
     for action in app.actions.values():
         if action.id not in needed:
             fact = f"action {action.name} can be reached by no one"
-            yield Problem(code="LK403", fact=fact, hint=_WAYS["action"], place=action.place, element=action.id, severity="warning")
+            yield Problem(
+                code="LK403", fact=fact, hint=_WAYS["action"], place=action.place, element=action.id, severity="warning"
+            )
         tree = analyze(app).actions[action.name].tree
         for parameter in action.parameters:
             if not _names(tree, parameter.name):
                 fact = f"action {action.name}: parameter {parameter.name} is never used"
-                yield Problem(code="LK401", fact=fact, hint="use it, or remove it", place=action.place, element=action.id, severity="warning")
+                yield Problem(
+                    code="LK401",
+                    fact=fact,
+                    hint="use it, or remove it",
+                    place=action.place,
+                    element=action.id,
+                    severity="warning",
+                )
 
 
 def _names(tree: ast.Module, name: str) -> bool:

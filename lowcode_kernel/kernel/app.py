@@ -19,7 +19,7 @@ class LowcodeKernelApp(IPKernelApp):
 
     default_extensions = List(Unicode(), ["storemagic", "lowcode_kernel"])  # IPython's own, and ours
 
-    def init_iopub(self, context: Any) -> None:  # noqa: ANN401 - zmq.Context, as ipykernel passes it
+    def init_iopub(self, context: Any) -> None:
         """Open the socket with no high-water mark: it has to be set before the socket is bound, so the context gives
         it to the sockets it makes.
         """

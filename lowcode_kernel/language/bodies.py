@@ -29,7 +29,9 @@ def parse_body(body: str, place: Place) -> ast.Module:
     except ValueError as error:
         raise LowcodeError.of(f"the Python can't be read: {error}", "", code="LK010", place=place) from None
     except (RecursionError, MemoryError):
-        raise LowcodeError.of("the Python is nested too deeply", "split it into steps", code="LK010", place=place) from None
+        raise LowcodeError.of(
+            "the Python is nested too deeply", "split it into steps", code="LK010", place=place
+        ) from None
 
 
 def place_of(node: ast.AST, place: Place) -> Place:

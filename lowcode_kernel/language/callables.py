@@ -27,9 +27,18 @@ def read_query(header: str, body: str, place: Place) -> Query:
     head = read_header(header, place, allowed=())
     signature = read_signature(head.subject, "query", place)
     if not body.strip():
-        raise LowcodeError.of(f"query {signature.name} is empty", "write SELECT ... below it", code="LK011", place=place)
+        raise LowcodeError.of(
+            f"query {signature.name} is empty", "write SELECT ... below it", code="LK011", place=place
+        )
     doc = "\n".join(line.strip()[2:].strip() for line in body.splitlines() if line.strip().startswith("--"))
-    return Query(name=signature.name, doc=doc, place=place, parameters=signature.parameters, sql=body.rstrip(), sql_place=place.shifted(1))
+    return Query(
+        name=signature.name,
+        doc=doc,
+        place=place,
+        parameters=signature.parameters,
+        sql=body.rstrip(),
+        sql_place=place.shifted(1),
+    )
 
 
 def read_action(header: str, body: str, place: Place) -> Action:
@@ -38,9 +47,16 @@ def read_action(header: str, body: str, place: Place) -> Action:
     signature = read_signature(head.subject, "action", place)
     doc, _ = documentation(parse_body(body, place.shifted(1)))
     return Action(
-        name=signature.name, doc=doc, place=place, parameters=signature.parameters, returns=signature.returns,
-        roles=head.options.get("role", ()), rest=_rest(head), body=body.rstrip(), body_place=place.shifted(1),
-    )  # fmt: skip
+        name=signature.name,
+        doc=doc,
+        place=place,
+        parameters=signature.parameters,
+        returns=signature.returns,
+        roles=head.options.get("role", ()),
+        rest=_rest(head),
+        body=body.rstrip(),
+        body_place=place.shifted(1),
+    )
 
 
 def _rest(head: Header) -> tuple[Method, str] | None:
@@ -58,18 +74,30 @@ def read_screen(header: str, body: str, place: Place) -> Screen:
     head = read_header(header, place, allowed=("role",))
     match = re.match(r"""(\S+)\s+["']([^"']*)["']\s*(\(.*\))?\s*\Z""", head.subject)
     if not match:
-        raise LowcodeError.of("a screen needs a name and a path", '%%screen orders "/orders/{customer}"', code="LK011", place=place)
+        raise LowcodeError.of(
+            "a screen needs a name and a path", '%%screen orders "/orders/{customer}"', code="LK011", place=place
+        )
     name, path = read_name(match[1], "screen", place), match[2]
-    if not _PATH.match(path) or path.count("{") != len(_BRACED.findall(path)) or path.startswith(("/api/", "/assets/", "/session")):
+    if (
+        not _PATH.match(path)
+        or path.count("{") != len(_BRACED.findall(path))
+        or path.startswith(("/api/", "/assets/", "/session"))
+    ):
         hint = "a path starts with / and may hold {parameter}; /api, /assets and /session are the application's own"
         raise LowcodeError.of(f'screen {name}: path "{path}" can\'t be used', hint, code="LK013", place=place)
     typed = read_signature(f"{name}{match[3] or ''}", "screen", place).parameters
     parameters = _path_parameters(path, typed, place)
     doc, _ = documentation(parse_body(body, place.shifted(1)))
     return Screen(
-        name=name, doc=doc, place=place, path=path, parameters=parameters, roles=head.options.get("role", ()), body=body.rstrip(),
+        name=name,
+        doc=doc,
+        place=place,
+        path=path,
+        parameters=parameters,
+        roles=head.options.get("role", ()),
+        body=body.rstrip(),
         body_place=place.shifted(1),
-    )  # fmt: skip
+    )
 
 
 def _path_parameters(path: str, typed: tuple[Parameter, ...], place: Place) -> tuple[Parameter, ...]:
@@ -100,28 +128,43 @@ def read_job(header: str, body: str, place: Place) -> Job:
     head = read_header(header, place, allowed=("timeout", "retries", "priority", "notebook"))
     match = re.match(r"""(\S+)\s+["']([^"']*)["']\s*\Z""", head.subject)
     if not match:
-        raise LowcodeError.of("a job needs a name and a schedule", '%%job nightly_report "0 2 * * *"', code="LK011", place=place)
+        raise LowcodeError.of(
+            "a job needs a name and a schedule", '%%job nightly_report "0 2 * * *"', code="LK011", place=place
+        )
     name, schedule = read_name(match[1], "job", place), match[2]
     _check_schedule(name, schedule, place)
     notebook = head.one("notebook")
     doc, statements = documentation(parse_body(body, place.shifted(1)))
     if bool(statements) == bool(notebook):
-        raise LowcodeError.of(f"job {name} needs a body or --notebook", "give one of the two", code="LK011", place=place)
+        raise LowcodeError.of(
+            f"job {name} needs a body or --notebook", "give one of the two", code="LK011", place=place
+        )
     return Job(
-        name=name, doc=doc, place=place, schedule=schedule, timeout=head.duration("timeout", timedelta(minutes=10)), retries=_retries(head),
-        priority=_priority(head), notebook=notebook, body=body.rstrip(), body_place=place.shifted(1),
-    )  # fmt: skip
+        name=name,
+        doc=doc,
+        place=place,
+        schedule=schedule,
+        timeout=head.duration("timeout", timedelta(minutes=10)),
+        retries=_retries(head),
+        priority=_priority(head),
+        notebook=notebook,
+        body=body.rstrip(),
+        body_place=place.shifted(1),
+    )
 
 
 def _check_schedule(name: str, schedule: str, place: Place) -> None:
-    from cronsim import CronSim, CronSimError  # lazily: the only use of it in the language
     from datetime import UTC, datetime
+
+    from cronsim import CronSim, CronSimError  # lazily: the only use of it in the language
 
     try:
         CronSim(schedule, datetime(2026, 1, 1, tzinfo=UTC))
     except CronSimError as error:
         hint = 'five fields: minute, hour, day of month, month, day of week, as in "0 2 * * *"'
-        raise LowcodeError.of(f'job {name}: schedule "{schedule}" can\'t be read ({error})', hint, code="LK013", place=place) from None
+        raise LowcodeError.of(
+            f'job {name}: schedule "{schedule}" can\'t be read ({error})', hint, code="LK013", place=place
+        ) from None
 
 
 def _retries(head: Header) -> int:
@@ -134,7 +177,9 @@ def _retries(head: Header) -> int:
 def _priority(head: Header) -> Literal["low", "normal", "high"]:
     text = head.one("priority") or "normal"
     if text not in _PRIORITIES:
-        raise LowcodeError.of(f'--priority is "{text}"', did_you_mean(text, _PRIORITIES), code="LK013", place=head.place)
+        raise LowcodeError.of(
+            f'--priority is "{text}"', did_you_mean(text, _PRIORITIES), code="LK013", place=head.place
+        )
     return cast("Literal['low', 'normal', 'high']", text)
 
 
@@ -148,6 +193,13 @@ def read_test(header: str, body: str, place: Place) -> Test:
     if not isinstance(title, str) or not title.strip():
         raise LowcodeError.of("a test needs a sentence", '%%test "one open order at a time"', code="LK011", place=place)
     _, statements = documentation(parse_body(body, place.shifted(1)))
-    if not any(isinstance(node, ast.Assert) for statement in statements for node in ast.walk(statement)) and "refused(" not in body:
-        raise LowcodeError.of(f'test "{title}" asserts nothing', "write assert ... or refused(...)", code="LK024", place=place)
-    return Test(name=title, place=place, roles=head.options.get("role", ()), body=body.rstrip(), body_place=place.shifted(1))
+    if (
+        not any(isinstance(node, ast.Assert) for statement in statements for node in ast.walk(statement))
+        and "refused(" not in body
+    ):
+        raise LowcodeError.of(
+            f'test "{title}" asserts nothing', "write assert ... or refused(...)", code="LK024", place=place
+        )
+    return Test(
+        name=title, place=place, roles=head.options.get("role", ()), body=body.rstrip(), body_place=place.shifted(1)
+    )

@@ -59,7 +59,10 @@ def read_cell(text: str, place: Place) -> CellReading:
     """Read the cell whose first line stands at `place`. Never raises for what a user wrote: what is wrong is in `problems`."""
     if len(text) > _MAX_CELL and "%" in text[:100]:
         fact = f"the cell has {len(text):,} characters"
-        return CellReading(place=place, problems=(Problem(code="LK015", fact=fact, hint="keep data in a file: %%data Entity --file", place=place),))
+        return CellReading(
+            place=place,
+            problems=(Problem(code="LK015", fact=fact, hint="keep data in a file: %%data Entity --file", place=place),),
+        )
     if match := _CELL.match(text):
         return _read_cell_magic(match, text, place)
     return _read_lines(text, place)

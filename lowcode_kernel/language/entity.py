@@ -40,9 +40,16 @@ def read_entity(header: str, body: str, place: Place) -> Entity:
     doc, parts = _read_parts(body, place.shifted(1))
     _check_names(name, parts)
     return Entity(
-        name=name, doc=doc, place=place, attributes=tuple(parts.attributes), key=parts.key or ("id",), indexes=tuple(parts.indexes),
-        uniques=tuple(parts.uniques), access=parts.access, was=head.one("was"),
-    )  # fmt: skip
+        name=name,
+        doc=doc,
+        place=place,
+        attributes=tuple(parts.attributes),
+        key=parts.key or ("id",),
+        indexes=tuple(parts.indexes),
+        uniques=tuple(parts.uniques),
+        access=parts.access,
+        was=head.one("was"),
+    )
 
 
 def read_struct(header: str, body: str, place: Place) -> Struct:
@@ -50,7 +57,14 @@ def read_struct(header: str, body: str, place: Place) -> Struct:
     name = _type_name(read_header(header, place, allowed=()).subject, "struct", place)
     doc, parts = _read_parts(body, place.shifted(1))
     if parts.key or parts.indexes or parts.uniques or parts.access:
-        parts.problems.append(Problem(code="LK022", fact=f"struct {name} has clauses of an entity", hint="a struct has attributes alone", place=place))
+        parts.problems.append(
+            Problem(
+                code="LK022",
+                fact=f"struct {name} has clauses of an entity",
+                hint="a struct has attributes alone",
+                place=place,
+            )
+        )
     _check_names(name, parts)
     return Struct(name=name, doc=doc, place=place, attributes=tuple(parts.attributes))
 
@@ -58,7 +72,12 @@ def read_struct(header: str, body: str, place: Place) -> Struct:
 def _type_name(text: str, what: str, place: Place) -> str:
     name = read_name(text, what, place)
     if not name[0].isupper():
-        raise LowcodeError.of(f'{what} "{name}" starts with a small letter', f"write {name[0].upper()}{name[1:]}", code="LK011", place=place)
+        raise LowcodeError.of(
+            f'{what} "{name}" starts with a small letter',
+            f"write {name[0].upper()}{name[1:]}",
+            code="LK011",
+            place=place,
+        )
     return name
 
 
@@ -81,12 +100,21 @@ def _read_statement(statement: ast.stmt, parts: _Parts, comment: str) -> None:
         case ast.Expr(value=ast.Call(func=ast.Name(id=clause)) as call) if clause in _CLAUSES:
             _read_clause(clause, call, parts, at)
         case ast.Expr(value=ast.Call(func=ast.Name(id=clause))):
-            raise LowcodeError.of(f'"{clause}" is not a clause of an entity', did_you_mean(clause, _CLAUSES), code="LK021", place=at)
+            raise LowcodeError.of(
+                f'"{clause}" is not a clause of an entity', did_you_mean(clause, _CLAUSES), code="LK021", place=at
+            )
         case ast.Assign(targets=[ast.Name(id=name)]):
-            raise LowcodeError.of(f'attribute "{name}" has no type', f"write {name}: Type = ...", code="LK021", place=at)
+            raise LowcodeError.of(
+                f'attribute "{name}" has no type', f"write {name}: Type = ...", code="LK021", place=at
+            )
         case _:
             text = ast.unparse(statement).splitlines()[0]
-            raise LowcodeError.of(f"`{text}` is not part of an entity", "write name: Type, or key, index, unique, access", code="LK021", place=at)
+            raise LowcodeError.of(
+                f"`{text}` is not part of an entity",
+                "write name: Type, or key, index, unique, access",
+                code="LK021",
+                place=at,
+            )
 
 
 def _attribute(name: str, annotation: ast.expr, value: ast.expr | None, comment: str, place: Place) -> Attribute:
@@ -121,8 +149,14 @@ def _option(name: str, key: str, node: ast.expr, place: Place) -> object:
             return text
         case "on_delete", str() if text in _ON_DELETE:
             return _ON_DELETE[text]
-    hint = did_you_mean(key, _OPTIONS) if key not in _OPTIONS else "on_delete is restrict, cascade or set_null; was is a former name in quotation marks"
-    raise LowcodeError.of(f"attribute {name}: {key}={ast.unparse(node)} has no meaning", hint, code="LK021", place=place)
+    hint = (
+        did_you_mean(key, _OPTIONS)
+        if key not in _OPTIONS
+        else "on_delete is restrict, cascade or set_null; was is a former name in quotation marks"
+    )
+    raise LowcodeError.of(
+        f"attribute {name}: {key}={ast.unparse(node)} has no meaning", hint, code="LK021", place=place
+    )
 
 
 def _default(name: str, node: ast.expr, place: Place) -> str | None:
@@ -133,7 +167,12 @@ def _default(name: str, node: ast.expr, place: Place) -> str | None:
             return ast.unparse(node)
         case ast.Call(func=ast.Name(id="now" | "today" | "uuid"), args=[], keywords=[]):
             return ast.unparse(node)
-    raise LowcodeError.of(f"the default of {name} is `{ast.unparse(node)}`", "a default is a constant, now() or today()", code="LK021", place=place)
+    raise LowcodeError.of(
+        f"the default of {name} is `{ast.unparse(node)}`",
+        "a default is a constant, now() or today()",
+        code="LK021",
+        place=place,
+    )
 
 
 def _read_clause(clause: str, call: ast.Call, parts: _Parts, place: Place) -> None:
@@ -142,7 +181,9 @@ def _read_clause(clause: str, call: ast.Call, parts: _Parts, place: Place) -> No
         return
     names = tuple(argument.id for argument in call.args if isinstance(argument, ast.Name))
     if not names or len(names) != len(call.args) or call.keywords:
-        raise LowcodeError.of(f"`{ast.unparse(call)}` can't be read", f"write {clause}(attribute, ...)", code="LK021", place=place)
+        raise LowcodeError.of(
+            f"`{ast.unparse(call)}` can't be read", f"write {clause}(attribute, ...)", code="LK021", place=place
+        )
     match clause:
         case "key":
             parts.key = names
@@ -154,7 +195,12 @@ def _read_clause(clause: str, call: ast.Call, parts: _Parts, place: Place) -> No
 
 def _access(call: ast.Call, place: Place) -> Access:
     if call.args:
-        raise LowcodeError.of("access takes names", "write access(read=Role, write=Role, delete=Role, rows=condition)", code="LK021", place=place)
+        raise LowcodeError.of(
+            "access takes names",
+            "write access(read=Role, write=Role, delete=Role, rows=condition)",
+            code="LK021",
+            place=place,
+        )
     options: dict[str, Any] = {}
     for keyword in call.keywords:
         match keyword.arg:
@@ -163,7 +209,12 @@ def _access(call: ast.Call, place: Place) -> Access:
             case "read" | "write" | "delete":
                 options[keyword.arg] = _roles(keyword.value, place)
             case other:
-                raise LowcodeError.of(f'access has no "{other}"', did_you_mean(other or "", ("read", "write", "delete", "rows")), code="LK021", place=place)
+                raise LowcodeError.of(
+                    f'access has no "{other}"',
+                    did_you_mean(other or "", ("read", "write", "delete", "rows")),
+                    code="LK021",
+                    place=place,
+                )
     return Access(place=place, **options)
 
 
@@ -171,7 +222,9 @@ def _roles(node: ast.expr, place: Place) -> tuple[str, ...]:
     items = node.elts if isinstance(node, ast.List | ast.Tuple | ast.Set) else [node]
     names = tuple(item.id for item in items if isinstance(item, ast.Name))
     if len(names) != len(items):
-        raise LowcodeError.of(f"`{ast.unparse(node)}` is not a role", "write Role or [Role, Other]", code="LK021", place=place)
+        raise LowcodeError.of(
+            f"`{ast.unparse(node)}` is not a role", "write Role or [Role, Other]", code="LK021", place=place
+        )
     return names
 
 
@@ -181,7 +234,14 @@ def _check_names(name: str, parts: _Parts) -> None:
     seen: dict[str, Attribute] = {}
     for attribute in parts.attributes:
         if attribute.name in seen:
-            problems.append(Problem(code="LK023", fact=f"{name} has two attributes {attribute.name}", hint="rename one", place=attribute.place))
+            problems.append(
+                Problem(
+                    code="LK023",
+                    fact=f"{name} has two attributes {attribute.name}",
+                    hint="rename one",
+                    place=attribute.place,
+                )
+            )
         seen[attribute.name] = attribute
     if "id" in seen and parts.key != ("id",):
         hint = "leave it out (an id is implied), or say key(id)"
@@ -190,8 +250,12 @@ def _check_names(name: str, parts: _Parts) -> None:
         for used in names:
             if used not in seen and used != "id":
                 hint = did_you_mean(used, seen)
-                problems.append(Problem(code="LK101", fact=f'{name} has no attribute "{used}"', hint=hint, place=parts.place))
+                problems.append(
+                    Problem(code="LK101", fact=f'{name} has no attribute "{used}"', hint=hint, place=parts.place)
+                )
     if not parts.attributes and not problems:
-        problems.append(Problem(code="LK021", fact=f"{name} has no attributes", hint="write name: Type", place=parts.place))
+        problems.append(
+            Problem(code="LK021", fact=f"{name} has no attributes", hint="write name: Type", place=parts.place)
+        )
     if problems:
         raise LowcodeError(*problems)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from lowcode_kernel.language.types import DEFAULT_NODES, type_of
 from lowcode_kernel.elements import Parameter
+from lowcode_kernel.language.types import DEFAULT_NODES, type_of
 from lowcode_kernel.problems import LowcodeError, did_you_mean
 
 if TYPE_CHECKING:
@@ -48,7 +48,9 @@ class Header:
         if text is None:
             return default
         if not (match := _DURATION.match(text)):
-            raise LowcodeError.of(f'--{name} is "{text}"', "write a duration such as 250ms, 3s, 10m or 1h", code="LK013", place=self.place)
+            raise LowcodeError.of(
+                f'--{name} is "{text}"', "write a duration such as 250ms, 3s, 10m or 1h", code="LK013", place=self.place
+            )
         return timedelta(seconds=float(match[1]) * _SECONDS[match[2]])
 
 
@@ -67,14 +69,18 @@ def read_header(text: str, place: Place, *, allowed: tuple[str, ...]) -> Header:
     try:
         words = shlex.split(tail)
     except ValueError as error:
-        raise LowcodeError.of(f"the options can't be read: {error}", "close the quotation mark", code="LK011", place=place) from None
+        raise LowcodeError.of(
+            f"the options can't be read: {error}", "close the quotation mark", code="LK011", place=place
+        ) from None
     options: dict[str, tuple[str, ...]] = {}
     index = 0
     while index < len(words):
         name, value, index = _read_option(words, index, place)
         if name not in allowed:
             known = [f"--{option}" for option in allowed]
-            raise LowcodeError.of(f"--{name} is not an option here", did_you_mean(f"--{name}", known), code="LK012", place=place)
+            raise LowcodeError.of(
+                f"--{name} is not an option here", did_you_mean(f"--{name}", known), code="LK012", place=place
+            )
         options[name] = (*options.get(name, ()), value)
     return Header(subject=subject.strip(), options=options, place=place)
 
@@ -82,7 +88,12 @@ def read_header(text: str, place: Place, *, allowed: tuple[str, ...]) -> Header:
 def _read_option(words: list[str], index: int, place: Place) -> tuple[str, str, int]:
     word = words[index]
     if not word.startswith("--"):
-        raise LowcodeError.of(f'"{word}" stands among the options', "an option's value with spaces needs quotation marks", code="LK011", place=place)
+        raise LowcodeError.of(
+            f'"{word}" stands among the options',
+            "an option's value with spaces needs quotation marks",
+            code="LK011",
+            place=place,
+        )
     name, equals, value = word[2:].partition("=")
     if equals:
         return name, value, index + 1
@@ -113,7 +124,12 @@ def read_name(text: str, what: str, place: Place) -> str:
     if not text:
         raise LowcodeError.of(f"this {what} has no name", f"write %%{what} NAME", code="LK011", place=place)
     if not _NAME.match(text) or text.startswith("_"):
-        raise LowcodeError.of(f'"{text}" is not a name', "a name has letters, digits and _, and starts with a letter", code="LK011", place=place)
+        raise LowcodeError.of(
+            f'"{text}" is not a name',
+            "a name has letters, digits and _, and starts with a letter",
+            code="LK011",
+            place=place,
+        )
     return text
 
 
@@ -128,12 +144,17 @@ def read_signature(text: str, what: str, place: Place) -> Signature:
         returns = ast.parse(result.strip(), mode="eval").body if arrow else None
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise LowcodeError.of(
-            f'"{text}" can\'t be read', f"write {what} as name(parameter: Type, other: Type | None = None) -> Type", code="LK011", place=place
+            f'"{text}" can\'t be read',
+            f"write {what} as name(parameter: Type, other: Type | None = None) -> Type",
+            code="LK011",
+            place=place,
         ) from None
     if not isinstance(node, ast.FunctionDef):
         raise LowcodeError.of(f'"{text}" is not a name with parameters', "", code="LK011", place=place)
     parameters = _parameters(node.args, place)
-    return Signature(name=node.name, parameters=parameters, returns=type_of(returns, place) if returns is not None else None)
+    return Signature(
+        name=node.name, parameters=parameters, returns=type_of(returns, place) if returns is not None else None
+    )
 
 
 def _after_brackets(text: str) -> tuple[str, str, str]:
@@ -158,7 +179,9 @@ def _padded(arguments: ast.arguments) -> list[ast.expr | None]:
 
 def _parameter(argument: ast.arg, default: ast.expr | None, place: Place) -> Parameter:
     if argument.annotation is None:
-        raise LowcodeError.of(f'parameter "{argument.arg}" has no type', f"write {argument.arg}: Text", code="LK014", place=place)
+        raise LowcodeError.of(
+            f'parameter "{argument.arg}" has no type', f"write {argument.arg}: Text", code="LK014", place=place
+        )
     if default is not None and not isinstance(default, DEFAULT_NODES):
         raise LowcodeError.of(f'the default of "{argument.arg}" is not a constant', "", code="LK014", place=place)
     return Parameter(

@@ -10,20 +10,30 @@ Every expression is evaluated on the server, once per view of the screen; the br
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, cast
 
-from lowcode_kernel.bodies import Analyzer, BodyAnalysis
+from lowcode_kernel.bodies import Analyzer
 from lowcode_kernel.language.bodies import documentation, parse_body
+from lowcode_kernel.language.screen_model import (
+    ColumnView,
+    Component,
+    ComponentKind,
+    Condition,
+    Input,
+    InputKind,
+    Node,
+    RowLink,
+    ScreenModel,
+    Value,
+    label_of,
+)
 from lowcode_kernel.problems import LowcodeError, did_you_mean
 from lowcode_kernel.types import BOOLEAN, DATE, DECIMAL, TEXT, UNKNOWN, Type, entity_type
 
 if TYPE_CHECKING:
     from lowcode_kernel.application import Application
     from lowcode_kernel.elements import Parameter, Screen
-
-InputKind = Literal["text", "date", "number", "choice", "checkbox", "entity"]
-ComponentKind = Literal["title", "text", "section", "metric", "table", "details", "chart", "button", "link"]
 
 _INPUTS: dict[str, tuple[InputKind, Type]] = {
     "text_input": ("text", TEXT),
@@ -42,111 +52,6 @@ _KEYWORDS: dict[str, tuple[str, ...]] = {
     "details": ("attributes", "label"),
     "chart": ("x", "y", "kind", "label"),
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Input:
-    """A control whose value is kept in the screen's address. `default` is evaluated on the server where the address does not give one."""
-
-    name: str
-    kind: InputKind
-    label: str
-    type: Type
-    choices: tuple[str, ...] = ()
-    entity: str | None = None
-    default: ast.expr | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ColumnView:
-    """A column of a table, an attribute of details, or an axis of a chart."""
-
-    name: str
-    label: str
-    type: Type
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RowLink:
-    """Where a row of a table leads: a screen, and which column gives each of its parameters."""
-
-    screen: str
-    arguments: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Component:
-    """One component. `value` is what it shows: a text, a metric's number, a table's or chart's rows, the row of details.
-
-    `arguments` are those of a button's action or a link's screen; `ask` are the parameters that the user is asked for.
-    """
-
-    id: str
-    kind: ComponentKind
-    node: ast.Call
-    value: ast.expr | None = None
-    label: str | None = None
-    unit: str | None = None
-    columns: tuple[ColumnView, ...] = ()
-    row: RowLink | None = None
-    empty: str | None = None
-    x: ColumnView | None = None
-    y: ColumnView | None = None
-    chart: Literal["bar", "line"] = "bar"
-    action: str | None = None
-    screen: str | None = None
-    arguments: tuple[tuple[str, ast.expr], ...] = ()
-    ask: tuple[Parameter, ...] = ()
-    confirm: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Value:
-    """`rows = departures(...)`: a name for a value."""
-
-    name: str
-    value: ast.expr
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
-    """Components that are shown only where `test` holds, and others where it does not."""
-
-    test: ast.expr
-    body: tuple[Node, ...]
-    orelse: tuple[Node, ...] = ()
-
-
-Node = Component | Value | Condition
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScreenModel:
-    """A screen in parts, and the analysis of its expressions (types, calls, problems)."""
-
-    inputs: tuple[Input, ...]
-    nodes: tuple[Node, ...]
-    body: BodyAnalysis = field(compare=False)
-
-    def components(self) -> tuple[Component, ...]:
-        """Return all components in source order, those under conditions included."""
-        return tuple(_components(self.nodes))
-
-
-def _components(nodes: tuple[Node, ...]) -> list[Component]:
-    found: list[Component] = []
-    for node in nodes:
-        if isinstance(node, Component):
-            found.append(node)
-        elif isinstance(node, Condition):
-            found += [*_components(node.body), *_components(node.orelse)]
-    return found
-
-
-def label_of(name: str) -> str:
-    """Return `departure_delay` as `Departure delay`."""
-    text = name.replace("_", " ").strip()
-    return text[:1].upper() + text[1:]
 
 
 def screen_model(screen: Screen, app: Application) -> ScreenModel:
@@ -175,14 +80,20 @@ class _Reader:
         for parameter in self.screen.parameters:
             if parameter.type.kind == "entity":
                 self.analyzer.uses.add(f"entity:{parameter.type.name}")
-        return ScreenModel(inputs=tuple(self.inputs), nodes=nodes, body=self.analyzer.result(ast.Module(body=statements, type_ignores=[])))
+        return ScreenModel(
+            inputs=tuple(self.inputs),
+            nodes=nodes,
+            body=self.analyzer.result(ast.Module(body=statements, type_ignores=[])),
+        )
 
     def _nodes(self, statements: list[ast.stmt]) -> tuple[Node, ...]:
         return tuple(node for statement in statements if (node := self._node(statement)) is not None)
 
     def _node(self, statement: ast.stmt) -> Node | None:
         match statement:
-            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=ast.Name(id=function)) as call) if function in _INPUTS:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=ast.Name(id=function)) as call) if (
+                function in _INPUTS
+            ):
                 self._input(name, function, call)
                 return None
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
@@ -194,7 +105,9 @@ class _Reader:
             case ast.Expr(value=ast.Call(func=ast.Name(id=function)) as call):
                 return self._component(function, call)
         text = ast.unparse(statement).splitlines()[0]
-        self._problem("LK320", f"`{text}` is not part of a screen", "a screen has inputs, values, components and if", statement)
+        self._problem(
+            "LK320", f"`{text}` is not part of a screen", "a screen has inputs, values, components and if", statement
+        )
         return None
 
     def _problem(self, code: str, fact: str, hint: str, node: ast.AST) -> None:
@@ -215,12 +128,18 @@ class _Reader:
             self.analyzer.uses.add(f"entity:{entity}")
         if default is not None:
             given = self.analyzer.expression(default)
-            if given.kind == "scalar" == type_.kind and given.name != type_.name and {given.name, type_.name} != {"Integer", "Decimal"}:
+            if (
+                given.kind == "scalar" == type_.kind
+                and given.name != type_.name
+                and {given.name, type_.name} != {"Integer", "Decimal"}
+            ):
                 self._problem("LK309", f"{function}: the default is {given}, not {type_}", "", default)
         required = default is not None or kind == "checkbox"
         type_ = replace(type_, choices=choices) if choices else type_
         self.analyzer.names[name] = type_ if required else type_.maybe()
-        self.inputs.append(Input(name=name, kind=kind, label=label, type=type_, choices=choices, entity=entity, default=default))
+        self.inputs.append(
+            Input(name=name, kind=kind, label=label, type=type_, choices=choices, entity=entity, default=default)
+        )
 
     def _label(self, call: ast.Call, function: str) -> tuple[str, list[ast.expr]]:
         match call.args:
@@ -246,7 +165,11 @@ class _Reader:
         match rest:
             case [ast.Name(id=name)] if name in self.app.entities:
                 return name
-        hint = did_you_mean(rest[0].id, self.app.entities) if rest and isinstance(rest[0], ast.Name) else 'write entity_input("Label", Entity)'
+        hint = (
+            did_you_mean(rest[0].id, self.app.entities)
+            if rest and isinstance(rest[0], ast.Name)
+            else 'write entity_input("Label", Entity)'
+        )
         self._problem("LK101", "entity_input names no entity", hint, call)
         return None
 
@@ -260,13 +183,23 @@ class _Reader:
             if function in _INPUTS:
                 self._problem("LK320", f"{function} has no name", f"write value = {function}(...)", call)
             else:
-                self._problem("LK320", f'there is no component "{function}"', did_you_mean(function, [*_KEYWORDS, "button", "link", *_INPUTS]), call)
+                self._problem(
+                    "LK320",
+                    f'there is no component "{function}"',
+                    did_you_mean(function, [*_KEYWORDS, "button", "link", *_INPUTS]),
+                    call,
+                )
             return None
         self.count += 1
         keywords = {keyword.arg or "": keyword.value for keyword in call.keywords}
         for unknown in [key for key in keywords if key not in _KEYWORDS[function]]:
             self._problem("LK321", f'{function} has no "{unknown}"', did_you_mean(unknown, _KEYWORDS[function]), call)
-        component = Component(id=f"c{self.count}", kind=cast("ComponentKind", function), node=call, label=self._text(keywords.get("label")))
+        component = Component(
+            id=f"c{self.count}",
+            kind=cast("ComponentKind", function),
+            node=call,
+            label=self._text(keywords.get("label")),
+        )
         match function:
             case "table":
                 return self._table(component, call, keywords)
@@ -276,7 +209,9 @@ class _Reader:
                 return self._details(component, call, keywords)
             case "metric":
                 label, rest = self._label(call, "metric")
-                return replace(component, label=label, unit=self._text(keywords.get("unit")), value=self._value(rest, call))
+                return replace(
+                    component, label=label, unit=self._text(keywords.get("unit")), value=self._value(rest, call)
+                )
         return replace(component, value=self._value(call.args, call))
 
     def _value(self, arguments: list[ast.expr], call: ast.Call) -> ast.expr | None:
@@ -297,17 +232,25 @@ class _Reader:
     def _table(self, component: Component, call: ast.Call, keywords: dict[str, ast.expr]) -> Component:
         value = self._value(call.args, call)
         row = self._row_type(value)
-        known = self.analyzer._columns(row) or {}  # noqa: SLF001 - the reader is the analyzer's second half
+        known = self.analyzer.columns(row) or {}
         columns = self._columns(keywords.get("columns"), row, known) or tuple(
             ColumnView(name=name, label=label_of(name), type=type_) for name, type_ in known.items()
         )
         self._read(row, [column.name for column in columns])
-        return replace(component, value=value, columns=columns, row=self._row_link(keywords.get("row"), row, known), empty=self._text(keywords.get("empty")))
+        return replace(
+            component,
+            value=value,
+            columns=columns,
+            row=self._row_link(keywords.get("row"), row, known),
+            empty=self._text(keywords.get("empty")),
+        )
 
     def _row_type(self, value: ast.expr | None) -> Type:
         type_ = self.analyzer.types.get(value, UNKNOWN) if value is not None else UNKNOWN
         if value is not None and type_.kind != "unknown" and not type_.many:
-            self._problem("LK306", f"`{ast.unparse(value)}` is not a list", "a table and a chart show a query's result", value)
+            self._problem(
+                "LK306", f"`{ast.unparse(value)}` is not a list", "a table and a chart show a query's result", value
+            )
         return replace(type_, many=False)
 
     def _columns(self, node: ast.expr | None, row: Type, known: dict[str, Type]) -> tuple[ColumnView, ...]:
@@ -320,10 +263,15 @@ class _Reader:
 
     def _column(self, node: ast.expr, row: Type, known: dict[str, Type]) -> ColumnView | None:
         match node:
-            case ast.Name(id=name) | ast.Call(func=ast.Name(id="column"), args=[ast.Name(id=name), ast.Constant(value=str())], keywords=[]):
+            case (
+                ast.Name(id=name)
+                | ast.Call(func=ast.Name(id="column"), args=[ast.Name(id=name), ast.Constant(value=str())], keywords=[])
+            ):
                 pass
             case _:
-                self._problem("LK321", f"`{ast.unparse(node)}` is not a column", 'write name, or column(name, "Label")', node)
+                self._problem(
+                    "LK321", f"`{ast.unparse(node)}` is not a column", 'write name, or column(name, "Label")', node
+                )
                 return None
         label = cast("str", cast("ast.Constant", node.args[1]).value) if isinstance(node, ast.Call) else label_of(name)
         if known and name not in known:
@@ -343,7 +291,9 @@ class _Reader:
                 arguments = [(keyword.arg or "", self._row_column(keyword.value, row, known)) for keyword in keywords]
                 self._check_target(screen, [name for name, _ in arguments], node)
                 return RowLink(screen=screen, arguments=tuple((name, column) for name, column in arguments if column))
-        self._problem("LK321", f"`{ast.unparse(node)}` is not a link", "write row=link(screen, parameter=row.column)", node)
+        self._problem(
+            "LK321", f"`{ast.unparse(node)}` is not a link", "write row=link(screen, parameter=row.column)", node
+        )
         return None
 
     def _row_column(self, node: ast.expr, row: Type, known: dict[str, Type]) -> str:
@@ -371,9 +321,9 @@ class _Reader:
     def _chart(self, component: Component, call: ast.Call, keywords: dict[str, ast.expr]) -> Component:
         value = self._value(call.args, call)
         row = self._row_type(value)
-        known = self.analyzer._columns(row) or {}  # noqa: SLF001 - as above
+        known = self.analyzer.columns(row) or {}
         axes = [self._column(keywords[axis], row, known) if axis in keywords else None for axis in ("x", "y")]
-        if None in axes and "x" not in keywords or "y" not in keywords:
+        if (None in axes and "x" not in keywords) or "y" not in keywords:
             self._problem("LK321", "a chart needs x and y", "write chart(query(...), x=column, y=column)", call)
         self._read(row, [axis.name for axis in axes if axis])
         kind = self._text(keywords.get("kind")) or "bar"
@@ -384,7 +334,7 @@ class _Reader:
     def _details(self, component: Component, call: ast.Call, keywords: dict[str, ast.expr]) -> Component:
         value = self._value(call.args, call)
         row = self.analyzer.types.get(value, UNKNOWN) if value is not None else UNKNOWN
-        known = self.analyzer._columns(row) or {}  # noqa: SLF001 - as above
+        known = self.analyzer.columns(row) or {}
         columns = self._columns(keywords.get("attributes"), row, known) or tuple(
             ColumnView(name=name, label=label_of(name), type=type_) for name, type_ in known.items()
         )
@@ -417,10 +367,17 @@ class _Reader:
         self.analyzer.uses.add(action.id)
         by_name = {parameter.name: parameter for parameter in action.parameters}
         for name in [key for key in keywords if key not in by_name]:
-            self._problem("LK308", f'action {target} has no parameter "{name}"', did_you_mean(name, by_name), keywords.pop(name))
+            self._problem(
+                "LK308", f'action {target} has no parameter "{name}"', did_you_mean(name, by_name), keywords.pop(name)
+            )
         asked = self._asked(ask, by_name, target)
         for name, parameter in by_name.items():
-            if name not in keywords and name not in {item.name for item in asked} and parameter.default is None and not parameter.type.optional:
+            if (
+                name not in keywords
+                and name not in {item.name for item in asked}
+                and parameter.default is None
+                and not parameter.type.optional
+            ):
                 self._problem("LK308", f"action {target} needs {name}", f"write {name}=... or ask=[{name}]", call)
         return replace(component, action=target, arguments=self._arguments(keywords), ask=asked, confirm=confirm)
 
@@ -428,7 +385,11 @@ class _Reader:
         items = node.elts if isinstance(node, ast.List | ast.Tuple) else []
         names = [item.id for item in items if isinstance(item, ast.Name)]
         if node is not None and (not items or len(names) != len(items)):
-            self._problem("LK321", f"`{ast.unparse(node)}` does not name parameters", "write ask=[parameter, other]", node)
+            self._problem(
+                "LK321", f"`{ast.unparse(node)}` does not name parameters", "write ask=[parameter, other]", node
+            )
         for name in [name for name in names if name not in known]:
-            self._problem("LK308", f'action {action} has no parameter "{name}"', did_you_mean(name, known), cast("ast.expr", node))
+            self._problem(
+                "LK308", f'action {action} has no parameter "{name}"', did_you_mean(name, known), cast("ast.expr", node)
+            )
         return tuple(known[name] for name in names if name in known)

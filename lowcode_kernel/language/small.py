@@ -46,10 +46,14 @@ def read_role(line: str, place: Place) -> Role:
     """Read a `%role Manager` line; what stands in quotation marks behind the name documents it."""
     match = re.match(r"""(\w+)\s*(?:["'](.*)["'])?\s*\Z""", line.strip())
     if not match:
-        raise LowcodeError.of(f'"{line.strip()}" is not a role', '%role Manager "who may ..."', code="LK011", place=place)
+        raise LowcodeError.of(
+            f'"{line.strip()}" is not a role', '%role Manager "who may ..."', code="LK011", place=place
+        )
     name = read_name(match[1], "role", place)
     if not name[0].isupper():
-        raise LowcodeError.of(f'role "{name}" starts with a small letter', f"write {name[0].upper()}{name[1:]}", code="LK011", place=place)
+        raise LowcodeError.of(
+            f'role "{name}" starts with a small letter', f"write {name[0].upper()}{name[1:]}", code="LK011", place=place
+        )
     return Role(name=name, doc=match[2] or "", place=place)
 
 
@@ -60,11 +64,19 @@ def read_setting(line: str, place: Place) -> Setting:
         case [ast.AnnAssign(target=ast.Name(id=name), annotation=annotation, value=value)]:
             read_name(name, "setting", place)
         case _:
-            raise LowcodeError.of(f'"{line.strip()}" is not a setting', "%setting name: Type = default", code="LK011", place=place)
+            raise LowcodeError.of(
+                f'"{line.strip()}" is not a setting', "%setting name: Type = default", code="LK011", place=place
+            )
     if value is not None and not isinstance(value, ast.Constant | ast.UnaryOp):
         raise LowcodeError.of(f"the default of setting {name} is not a constant", "", code="LK013", place=place)
     default = ast.unparse(value) if value is not None else None
-    return Setting(name=name, doc=trailing_comments(line.strip()).get(1, ""), type=type_of(annotation, place), default=default, place=place)
+    return Setting(
+        name=name,
+        doc=trailing_comments(line.strip()).get(1, ""),
+        type=type_of(annotation, place),
+        default=default,
+        place=place,
+    )
 
 
 def read_integration(header: str, body: str, place: Place) -> Integration:
@@ -72,7 +84,9 @@ def read_integration(header: str, body: str, place: Place) -> Integration:
     head = read_header(header, place, allowed=("base-url", "timeout"))
     name, base_url = read_name(head.subject, "integration", place), head.one("base-url")
     if base_url is None or urlsplit(base_url).scheme not in {"http", "https"} or not urlsplit(base_url).hostname:
-        raise LowcodeError.of(f"integration {name} has no base URL", "--base-url https://rates.example.com", code="LK013", place=place)
+        raise LowcodeError.of(
+            f"integration {name} has no base URL", "--base-url https://rates.example.com", code="LK013", place=place
+        )
     doc, statements = documentation(parse_body(arrows_to_tuples(body), place.shifted(1)))
     operations: list[Operation] = []
     problems: list[Problem] = []
@@ -87,7 +101,9 @@ def read_integration(header: str, body: str, place: Place) -> Integration:
     if problems:
         raise LowcodeError(*problems)
     timeout = head.duration("timeout", timedelta(seconds=5))
-    return Integration(name=name, doc=doc, place=place, base_url=base_url.rstrip("/"), timeout=timeout, operations=tuple(operations))
+    return Integration(
+        name=name, doc=doc, place=place, base_url=base_url.rstrip("/"), timeout=timeout, operations=tuple(operations)
+    )
 
 
 _ARROW = re.compile(r"->\s*([^#\n]+?)\s*(#.*)?$", re.MULTILINE)
@@ -103,14 +119,19 @@ def _operation(statement: ast.stmt, place: Place) -> Operation:
     match statement:
         case ast.Assign(
             targets=[ast.Name(id=name)],
-            value=ast.Tuple(elts=[ast.Call(func=ast.Name(id="GET" | "POST" | "PUT" | "PATCH" | "DELETE" as method)) as call, result]),
+            value=ast.Tuple(
+                elts=[ast.Call(func=ast.Name(id="GET" | "POST" | "PUT" | "PATCH" | "DELETE" as method)) as call, result]
+            ),
         ):
             return _make_operation(name, method, call, result, at)
         case ast.Assign(
-            targets=[ast.Name(id=name)], value=ast.Call(func=ast.Name(id="GET" | "POST" | "PUT" | "PATCH" | "DELETE" as method)) as call
+            targets=[ast.Name(id=name)],
+            value=ast.Call(func=ast.Name(id="GET" | "POST" | "PUT" | "PATCH" | "DELETE" as method)) as call,
         ):
             return _make_operation(name, method, call, None, at)
-    raise LowcodeError.of("this is not an operation", 'latest = GET("/v1/latest", currency=Text) -> Rate', code="LK021", place=at)
+    raise LowcodeError.of(
+        "this is not an operation", 'latest = GET("/v1/latest", currency=Text) -> Rate', code="LK021", place=at
+    )
 
 
 def _make_operation(name: str, method: Method, call: ast.Call, result: ast.expr | None, place: Place) -> Operation:
@@ -118,7 +139,9 @@ def _make_operation(name: str, method: Method, call: ast.Call, result: ast.expr 
         case [ast.Constant(value=str(path))] if path.startswith("/"):
             pass
         case _:
-            raise LowcodeError.of(f"operation {name} has no path", 'write GET("/path", parameter=Type)', code="LK021", place=place)
+            raise LowcodeError.of(
+                f"operation {name} has no path", 'write GET("/path", parameter=Type)', code="LK021", place=place
+            )
     typed = {keyword.arg: type_of(keyword.value, place) for keyword in call.keywords if keyword.arg}
     for braced in re.findall(r"\{(\w+)\}", path):
         typed.setdefault(braced, TEXT)
@@ -133,5 +156,14 @@ def read_data(header: str, body: str, place: Place) -> Data:
     entity, sql = read_name(head.subject, "data", place), body.strip()
     file = head.one("file")
     if file is None and not sql:
-        raise LowcodeError.of(f"data for {entity} has no source", "--file customers.csv, or SQL in the cell", code="LK011", place=place)
-    return Data(name=entity, place=place, entity=entity, file=file, sql=body.rstrip() if sql else None, sql_place=place.shifted(1))
+        raise LowcodeError.of(
+            f"data for {entity} has no source", "--file customers.csv, or SQL in the cell", code="LK011", place=place
+        )
+    return Data(
+        name=entity,
+        place=place,
+        entity=entity,
+        file=file,
+        sql=body.rstrip() if sql else None,
+        sql_place=place.shifted(1),
+    )

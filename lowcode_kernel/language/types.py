@@ -33,7 +33,12 @@ def type_of(node: ast.expr, place: Place) -> Type:
 
 
 def _unreadable(text: str, place: Place) -> LowcodeError:
-    return LowcodeError.of(f'"{text}" is not a type', 'write Text(80), Integer | None, Choice("a", "b"), or an entity', code="LK020", place=place)
+    return LowcodeError.of(
+        f'"{text}" is not a type',
+        'write Text(80), Integer | None, Choice("a", "b"), or an entity',
+        code="LK020",
+        place=place,
+    )
 
 
 def _named(name: str, place: Place) -> Type:
@@ -42,7 +47,9 @@ def _named(name: str, place: Place) -> Type:
             raise LowcodeError.of("Choice has no choices", 'write Choice("a", "b")', code="LK020", place=place)
         return Type(name=name)
     if not name[:1].isupper():
-        raise LowcodeError.of(f'"{name}" is not a type', did_you_mean(name.capitalize(), SCALARS), code="LK020", place=place)
+        raise LowcodeError.of(
+            f'"{name}" is not a type', did_you_mean(name.capitalize(), SCALARS), code="LK020", place=place
+        )
     return Type(name=name, kind="entity")
 
 

@@ -89,7 +89,9 @@ def _stop(bench: Workbench, arguments: Namespace, _: Show) -> Result:
     from lowcode_kernel.problems import LowcodeError
 
     if arguments.environment != "dev":
-        raise LowcodeError.of(f"{arguments.environment} is not stopped from here", "only dev runs on this machine", code="LK003")
+        raise LowcodeError.of(
+            f"{arguments.environment} is not stopped from here", "only dev runs on this machine", code="LK003"
+        )
     stop_development(bench.home)
     return Result(view=text_view("dev is stopped; its data stays, and the next verb starts it again"))
 
@@ -102,7 +104,11 @@ def environment_argument(parser: ArgumentParser) -> None:
 def _deploy_arguments(parser: ArgumentParser) -> None:
     environment_argument(parser)
     parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting, or an integration's address as weather.url=http://..."
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting, or an integration's address as weather.url=http://...",
     )
 
 
@@ -112,10 +118,24 @@ def _rollback_arguments(parser: ArgumentParser) -> None:
 
 
 VERBS = {
-    "plan": Verb(name="plan", summary="Show what a deployment would do. Changes nothing.", run=_plan, arguments=_deploy_arguments),
-    "deploy": Verb(name="deploy", summary="Bring the application to all hosts of an environment, or to none.", run=_deploy, arguments=_deploy_arguments),
-    "rollback": Verb(name="rollback", summary="Go back to an earlier release.", run=_rollback, arguments=_rollback_arguments),
+    "plan": Verb(
+        name="plan", summary="Show what a deployment would do. Changes nothing.", run=_plan, arguments=_deploy_arguments
+    ),
+    "deploy": Verb(
+        name="deploy",
+        summary="Bring the application to all hosts of an environment, or to none.",
+        run=_deploy,
+        arguments=_deploy_arguments,
+    ),
+    "rollback": Verb(
+        name="rollback", summary="Go back to an earlier release.", run=_rollback, arguments=_rollback_arguments
+    ),
     "status": Verb(name="status", summary="Tell what runs where.", run=_status, arguments=environment_argument),
-    "history": Verb(name="history", summary="Tell what was deployed when, and by whom.", run=_history, arguments=environment_argument),
+    "history": Verb(
+        name="history",
+        summary="Tell what was deployed when, and by whom.",
+        run=_history,
+        arguments=environment_argument,
+    ),
     "stop": Verb(name="stop", summary="Stop the processes of dev.", run=_stop, arguments=environment_argument),
 }

@@ -48,7 +48,9 @@ def element_id(name: str, app: Application) -> str:
         return found[0]
     if found:
         raise LowcodeError.of(f'"{name}" names {" and ".join(found)}', "write the kind too", code="LK003")
-    raise LowcodeError.of(f'there is no "{name}"', did_you_mean(name, [element.name for element in app.elements]), code="LK003")
+    raise LowcodeError.of(
+        f'there is no "{name}"', did_you_mean(name, [element.name for element in app.elements]), code="LK003"
+    )
 
 
 def _impact(bench: Workbench, arguments: Namespace, _: Show) -> Result:
@@ -98,9 +100,14 @@ def _optional_name(parser: ArgumentParser) -> None:
 VERBS = {
     "check": Verb(name="check", summary="Tell everything that is wrong with the application.", run=_check),
     "graph": Verb(name="graph", summary="Show what depends on what.", run=_graph, arguments=_optional_name),
-    "impact": Verb(name="impact", summary="Tell what a change of an element or attribute can touch.", run=_impact, arguments=_name),
+    "impact": Verb(
+        name="impact", summary="Tell what a change of an element or attribute can touch.", run=_impact, arguments=_name
+    ),
     "explain": Verb(name="explain", summary="Tell what the optimizer does to the application, and why.", run=_explain),
     "generate": Verb(
-        name="generate", summary="Generate the application's code, as it is deployed.", run=_generate, arguments=_generate_arguments
+        name="generate",
+        summary="Generate the application's code, as it is deployed.",
+        run=_generate,
+        arguments=_generate_arguments,
     ),
 }

@@ -26,11 +26,15 @@ def _data(bench: Workbench, arguments: Namespace, _: Show) -> Result:
     environment, app = bench.environment(arguments.environment), bench.sound()
     history = schema_history(environment, app.name)
     if not history:
-        raise LowcodeError.of(f"{app.name} is not on {environment.name} yet", f"%deploy {environment.name}", code="LK671")
+        raise LowcodeError.of(
+            f"{app.name} is not on {environment.name} yet", f"%deploy {environment.name}", code="LK671"
+        )
     progress = LoadingOf()
     reports = load_data(environment, app, history[-1], bench.folder, progress.report, replace=arguments.replace)
     rows = [(report.entity, report.rows, report.written, report.there, round(report.seconds, 2)) for report in reports]
-    return Result(value=reports, view=table_view("Data", ("entity", "rows", "written", "there already", "seconds"), rows))
+    return Result(
+        value=reports, view=table_view("Data", ("entity", "rows", "written", "there already", "seconds"), rows)
+    )
 
 
 def _user(bench: Workbench, arguments: Namespace, _: Show) -> Result:
@@ -57,11 +61,22 @@ def _jobs(bench: Workbench, arguments: Namespace, _: Show) -> Result:
     environment, name = bench.environment(arguments.environment), bench.application.name
     if arguments.runs:
         runs = list_runs(environment, name)
-        rows = [(run.id, run.job, run.state, run.attempt, run.worker, run.started_at, run.finished_at, run.error) for run in runs]
-        return Result(value=runs, view=table_view("Runs", ("run", "job", "state", "attempt", "worker", "started", "finished", "error"), rows))
+        rows = [
+            (run.id, run.job, run.state, run.attempt, run.worker, run.started_at, run.finished_at, run.error)
+            for run in runs
+        ]
+        return Result(
+            value=runs,
+            view=table_view("Runs", ("run", "job", "state", "attempt", "worker", "started", "finished", "error"), rows),
+        )
     schedules = list_schedules(environment, name)
-    rows = [(item.job, item.cron, item.next_tick, item.last_state, item.last_finished, item.last_error) for item in schedules]
-    return Result(value=schedules, view=table_view("Jobs", ("job", "schedule", "next", "last run", "finished", "error"), rows))
+    rows = [
+        (item.job, item.cron, item.next_tick, item.last_state, item.last_finished, item.last_error)
+        for item in schedules
+    ]
+    return Result(
+        value=schedules, view=table_view("Jobs", ("job", "schedule", "next", "last run", "finished", "error"), rows)
+    )
 
 
 def _run(bench: Workbench, arguments: Namespace, _: Show) -> Result:
@@ -94,7 +109,9 @@ def _logs(bench: Workbench, arguments: Namespace, _: Show) -> Result:
 
 def _data_arguments(parser: ArgumentParser) -> None:
     environment_argument(parser)
-    parser.add_argument("--replace", action="store_true", help="give rows that are there already the values of the files")
+    parser.add_argument(
+        "--replace", action="store_true", help="give rows that are there already the values of the files"
+    )
 
 
 def _user_arguments(parser: ArgumentParser) -> None:
@@ -118,13 +135,24 @@ def _run_arguments(parser: ArgumentParser) -> None:
 def _logs_arguments(parser: ArgumentParser) -> None:
     environment_argument(parser)
     default = "SELECT time, kind, element, outcome, duration_ms FROM events ORDER BY time DESC LIMIT 20"
-    parser.add_argument("--sql", default=default, help="DuckDB SQL over events, requests, queries, audit, errors, jobs and deployments")
+    parser.add_argument(
+        "--sql", default=default, help="DuckDB SQL over events, requests, queries, audit, errors, jobs and deployments"
+    )
 
 
 VERBS = {
-    "data": Verb(name="data", summary="Load the application's data into an environment.", run=_data, arguments=_data_arguments),
-    "user": Verb(name="user", summary="Let somebody sign in; the result is a new user's password.", run=_user, arguments=_user_arguments),
-    "jobs": Verb(name="jobs", summary="Show the jobs of an environment, or their runs.", run=_jobs, arguments=_jobs_arguments),
+    "data": Verb(
+        name="data", summary="Load the application's data into an environment.", run=_data, arguments=_data_arguments
+    ),
+    "user": Verb(
+        name="user",
+        summary="Let somebody sign in; the result is a new user's password.",
+        run=_user,
+        arguments=_user_arguments,
+    ),
+    "jobs": Verb(
+        name="jobs", summary="Show the jobs of an environment, or their runs.", run=_jobs, arguments=_jobs_arguments
+    ),
     "run": Verb(name="run", summary="Run a job now, and wait for its end.", run=_run, arguments=_run_arguments),
     "logs": Verb(name="logs", summary="Ask the logs of an environment.", run=_logs, arguments=_logs_arguments),
 }

@@ -25,10 +25,15 @@ def _test(bench: Workbench, _: Namespace, __: Show) -> Result:
         return Result(value=(), view=text_view('There are no tests. Write one: %%test "what must hold"'))
     found = run_cell_tests(bench.environment("dev"), generate(app, tests=True))
     places = {name: str(test.place) for name, test in app.tests.items()}
-    rows = [("ok" if one.ok else "failed", one.name, one.message or places[one.name], round(one.seconds, 3)) for one in found]
+    rows = [
+        ("ok" if one.ok else "failed", one.name, one.message or places[one.name], round(one.seconds, 3))
+        for one in found
+    ]
     failed = sum(not one.ok for one in found)
     title = f"{len(found) - failed} passed, {failed} failed"
-    return Result(value=found, view=table_view(title, ("", "test", "where", "seconds"), rows), status=1 if failed else 0)
+    return Result(
+        value=found, view=table_view(title, ("", "test", "where", "seconds"), rows), status=1 if failed else 0
+    )
 
 
 VERBS = {"test": Verb(name="test", summary="Run the model's tests.", run=_test)}

@@ -34,7 +34,7 @@ class Verb:
     arguments: Callable[[argparse.ArgumentParser], None] = field(default=lambda _: None)
 
 
-class Help(Exception):  # noqa: N818 - not an error: the text that -h asks for
+class Help(Exception):
     """Carries the help text to whoever shows it."""
 
 

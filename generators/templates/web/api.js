@@ -25,11 +25,8 @@ const WORDS = {
 };
 
 let token = "";
-
-/** Send this token with everything that changes something. @param {string} csrf */
-export function useToken(csrf) {
-  token = csrf;
-}
+/** Send this token with everything that changes something. */
+export const useToken = (/** @type {string} */ csrf) => void (token = csrf);
 
 /**
  * Ask the server; returns the JSON of its answer, or null where it has none. Throws a Problem. The path is relative to the base.

@@ -51,7 +51,6 @@ function renewed() {
   return (visits = new AbortController());
 }
 
-/** @param {AbortSignal} signal */
 async function load(signal) {
   const { route, name, query } = page.place;
   const data = route && request("GET", `api/screens/${name}`, { query, signal });

@@ -41,7 +41,6 @@ export function problemPanel(problem, retry) {
   return h("div", { class: "panel problem", role: "alert" }, h("h2", null, headline(problem.status)), words, trace, h("div", { class: "actions" }, out));
 }
 
-/** @param {number} status */
 function headline(status) {
   if (status === 0) return "No connection";
   if (status === 403) return "Not for your roles";

@@ -2,8 +2,8 @@
 import { h } from "./dom.js";
 
 const language = navigator.language;
-// four digits stay together, so that a year or a flight's number is not read as an amount
-const whole = new Intl.NumberFormat(language, { useGrouping: /** @type {any} */ ("min2") });
+/** By the number of decimals. @type {Map<number, Intl.NumberFormat>} */
+const numbers = new Map();
 const day = new Intl.DateTimeFormat(language, { timeZone: "UTC", day: "numeric", month: "short", year: "numeric" });
 const clock = new Intl.DateTimeFormat(language, { timeZone: "UTC", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const local = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
@@ -15,9 +15,11 @@ export const isEmpty = (value) => value === null || value === undefined || value
 
 /** Return a number with as many decimals as it came with. @param {number | string} value */
 export function number(value) {
-  const decimals = String(value).split(".")[1]?.length ?? 0;
-  if (decimals === 0) return whole.format(Number(value));
-  return new Intl.NumberFormat(language, { useGrouping: /** @type {any} */ ("min2"), minimumFractionDigits: decimals }).format(Number(value));
+  const digits = String(value).split(".")[1]?.length ?? 0;
+  // min2: four digits stay together, so that a year or a flight's number is not read as an amount
+  const options = { useGrouping: /** @type {any} */ ("min2"), minimumFractionDigits: digits, maximumFractionDigits: digits };
+  if (!numbers.has(digits)) numbers.set(digits, new Intl.NumberFormat(language, options));
+  return numbers.get(digits).format(/** @type {any} */ (value));
 }
 
 /** @type {Record<Kind, (value: any) => string>} */

@@ -6,6 +6,7 @@ import { isNumeric, sorted } from "./columns.js";
 
 const PAGE = 100; // rows in the page at once: all the sorting and finding is done on the data
 const WIDE = 8; // columns that surely fit a wide window
+const searched = new WeakMap(); // the words of a row, once they were looked for
 const FEW = 12; // rows that need no search
 
 /** @param {{ label?: string, columns: import("./columns.js").Column[], row?: (row: any) => string, empty?: string }} options */
@@ -36,7 +37,9 @@ function arranged(rows, columns, state) {
   const wanted = [rows, state.word, state.sort, state.direction];
   if (wanted.some((part, index) => part !== state.made?.[index])) {
     const words = (state.word ?? "").toLowerCase();
-    const found = words ? rows.filter((row) => columns.some((column) => text(column.kind, row[column.name]).toLowerCase().includes(words))) : rows;
+    const written = (row) => columns.map((column) => text(column.kind, row[column.name])).join("\n").toLowerCase();
+    const has = (row) => (searched.get(row) ?? searched.set(row, written(row)).get(row)).includes(words);
+    const found = words ? rows.filter(has) : rows;
     const column = columns.find(({ name }) => name === state.sort);
     state.made = wanted;
     state.rows = column ? sorted(found, column, state.direction) : found;

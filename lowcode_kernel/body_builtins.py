@@ -9,6 +9,7 @@ from lowcode_kernel.types import BOOLEAN, DATE, DATETIME, DECIMAL, INTEGER, TEXT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+VALUE_CLASSES = frozenset({"timedelta", "date", "datetime", "Decimal"})
 _LIST_OF_UNKNOWN = Type(name="unknown", kind="unknown", many=True)
 
 
@@ -56,11 +57,42 @@ BUILTINS: dict[str, Callable[[list[Type]], Type]] = {
 }
 
 _METHOD_TYPES: dict[str, Type] = {
-    "upper": TEXT, "lower": TEXT, "strip": TEXT, "title": TEXT, "replace": TEXT, "join": TEXT, "format": TEXT, "strftime": TEXT, "isoformat": TEXT,
-    "startswith": BOOLEAN, "endswith": BOOLEAN, "isdigit": BOOLEAN, "split": Type(name="Text", many=True), "count": INTEGER, "index": INTEGER,
-    "weekday": INTEGER, "isoweekday": INTEGER, "date": DATE, "total_seconds": DECIMAL, "days": INTEGER, "fromisoformat": UNKNOWN,
-}  # fmt: skip
-METHODS = frozenset(_METHOD_TYPES) | {"append", "extend", "get", "items", "keys", "values", "add", "pop", "sort", "astimezone", "time", "quantize"}
+    "upper": TEXT,
+    "lower": TEXT,
+    "strip": TEXT,
+    "title": TEXT,
+    "replace": TEXT,
+    "join": TEXT,
+    "format": TEXT,
+    "strftime": TEXT,
+    "isoformat": TEXT,
+    "startswith": BOOLEAN,
+    "endswith": BOOLEAN,
+    "isdigit": BOOLEAN,
+    "split": Type(name="Text", many=True),
+    "count": INTEGER,
+    "index": INTEGER,
+    "weekday": INTEGER,
+    "isoweekday": INTEGER,
+    "date": DATE,
+    "total_seconds": DECIMAL,
+    "days": INTEGER,
+    "fromisoformat": UNKNOWN,
+}
+METHODS = frozenset(_METHOD_TYPES) | {
+    "append",
+    "extend",
+    "get",
+    "items",
+    "keys",
+    "values",
+    "add",
+    "pop",
+    "sort",
+    "astimezone",
+    "time",
+    "quantize",
+}
 
 
 def method_type(owner: Type, method: str) -> Type:

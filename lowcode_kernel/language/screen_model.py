@@ -1,0 +1,121 @@
+"""The records of a screen: its inputs, values, components and conditions, as the language reads them and generation needs them."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from lowcode_kernel.bodies import BodyAnalysis
+from lowcode_kernel.types import Type
+
+if TYPE_CHECKING:
+    from lowcode_kernel.elements import Parameter
+
+InputKind = Literal["text", "date", "number", "choice", "checkbox", "entity"]
+ComponentKind = Literal["title", "text", "section", "metric", "table", "details", "chart", "button", "link"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """A control whose value is kept in the screen's address. `default` is evaluated on the server where the address does not give one."""
+
+    name: str
+    kind: InputKind
+    label: str
+    type: Type
+    choices: tuple[str, ...] = ()
+    entity: str | None = None
+    default: ast.expr | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnView:
+    """A column of a table, an attribute of details, or an axis of a chart."""
+
+    name: str
+    label: str
+    type: Type
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowLink:
+    """Where a row of a table leads: a screen, and which column gives each of its parameters."""
+
+    screen: str
+    arguments: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Component:
+    """One component. `value` is what it shows: a text, a metric's number, a table's or chart's rows, the row of details.
+
+    `arguments` are those of a button's action or a link's screen; `ask` are the parameters that the user is asked for.
+    """
+
+    id: str
+    kind: ComponentKind
+    node: ast.Call
+    value: ast.expr | None = None
+    label: str | None = None
+    unit: str | None = None
+    columns: tuple[ColumnView, ...] = ()
+    row: RowLink | None = None
+    empty: str | None = None
+    x: ColumnView | None = None
+    y: ColumnView | None = None
+    chart: Literal["bar", "line"] = "bar"
+    action: str | None = None
+    screen: str | None = None
+    arguments: tuple[tuple[str, ast.expr], ...] = ()
+    ask: tuple[Parameter, ...] = ()
+    confirm: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Value:
+    """`rows = departures(...)`: a name for a value."""
+
+    name: str
+    value: ast.expr
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """Components that are shown only where `test` holds, and others where it does not."""
+
+    test: ast.expr
+    body: tuple[Node, ...]
+    orelse: tuple[Node, ...] = ()
+
+
+Node = Component | Value | Condition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScreenModel:
+    """A screen in parts, and the analysis of its expressions (types, calls, problems)."""
+
+    inputs: tuple[Input, ...]
+    nodes: tuple[Node, ...]
+    body: BodyAnalysis = field(compare=False)
+
+    def components(self) -> tuple[Component, ...]:
+        """Return all components in source order, those under conditions included."""
+        return tuple(_components(self.nodes))
+
+
+def _components(nodes: tuple[Node, ...]) -> list[Component]:
+    found: list[Component] = []
+    for node in nodes:
+        if isinstance(node, Component):
+            found.append(node)
+        elif isinstance(node, Condition):
+            found += [*_components(node.body), *_components(node.orelse)]
+    return found
+
+
+def label_of(name: str) -> str:
+    """Return `departure_delay` as `Departure delay`."""
+    text = name.replace("_", " ").strip()
+    return text[:1].upper() + text[1:]
