@@ -5,8 +5,6 @@ files and never imported. A file in a zip is unpacked into the cache first. The 
 too, by their name without endings: `planes` is `planes.csv`.
 """
 
-# ruff: noqa: S608 - names are quoted by `identifier` and values by `literal`, or are parameters
-
 from __future__ import annotations
 
 import re
@@ -100,7 +98,7 @@ def _table(path: Path) -> str:
 class Rows:
     """A DuckDB in memory. Its tables live as long as the `opened` block."""
 
-    def __init__(self, cache: Path, connection: Any) -> None:  # noqa: ANN401 - duckdb is imported late
+    def __init__(self, cache: Path, connection: Any) -> None:
         self._cache, self._connection = cache, connection
 
     def execute(self, sql: str) -> list[tuple[Any, ...]]:

@@ -8,8 +8,6 @@ attributes are there already stay as they are, and an entity without either is r
 are to be replaced.
 """
 
-# ruff: noqa: S608 - names are quoted by `identifier` and values by `literal`, or are parameters
-
 from __future__ import annotations
 
 import time
@@ -29,7 +27,6 @@ from lowcode_kernel.farm.row_checks import (
     unique_problems,
     value_problems,
 )
-
 from lowcode_kernel.problems import LowcodeError, Problem
 from lowcode_kernel.quoting import identifier, identifiers, literal
 from lowcode_kernel.relational import USER_TABLE, table_name
@@ -39,10 +36,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import psycopg
-    from lowcode_kernel.farm.environments import Environment
 
     from lowcode_kernel.application import Application
     from lowcode_kernel.elements import Data
+    from lowcode_kernel.farm.environments import Environment
     from lowcode_kernel.schema import BaseTable, Schema
 
     Connection = psycopg.Connection[tuple[Any, ...]]

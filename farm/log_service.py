@@ -27,13 +27,14 @@ from collections import Counter
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
 from lowcode_kernel.events import EventKind, Outcome  # noqa: TC001 - msgspec reads the annotations
 from lowcode_kernel.farm import lake, queue
+from lowcode_kernel.farm.databases import ensure_database
 from lowcode_kernel.farm.environments import Environment, Secret
 from lowcode_kernel.farm.hosts import Service
 from lowcode_kernel.problems import LowcodeError
@@ -61,7 +62,7 @@ TRIES = 3  # of one message alone, before it is set aside
 class Settings:
     """What the service is told by its environment variables."""
 
-    catalog: Secret
+    server: Secret
     files: str
     queue_url: str
     keep: timedelta = timedelta(days=90)
@@ -69,12 +70,16 @@ class Settings:
     @classmethod
     def read(cls, variables: Mapping[str, str]) -> Settings:
         """Read them; raises LowcodeError for what is missing."""
-        wanted = ("LOGS_CATALOG_URL", "LOGS_FILES", "NATS_URL")
+        wanted = ("LOGS_SERVER_URL", "LOGS_FILES", "NATS_URL")
         if missing := [name for name in wanted if not variables.get(name)]:
             raise LowcodeError.of(f"the log service is not told {', '.join(missing)}", "set it", code="LK703")
-        catalog, files, address = (variables[name] for name in wanted)
+        server, files, address = (variables[name] for name in wanted)
         keep = timedelta(days=float(variables.get("LOGS_KEEP_DAYS", "90")))
-        return cls(catalog=Secret(catalog), files=files, queue_url=address, keep=keep)
+        return cls(server=Secret(server), files=files, queue_url=address, keep=keep)
+
+    def as_environment(self) -> Environment:
+        """Return the environment as far as the service knows it."""
+        return Environment(name="logs", home=Path(), server=self.server, queue_url=self.queue_url, lake_path=self.files)
 
 
 def log_service_of(environment: Environment) -> Service:
@@ -84,7 +89,7 @@ def log_service_of(environment: Environment) -> Service:
         command=(sys.executable, "-m", "lowcode_kernel.farm.log_service"),
         directory=PurePosixPath(environment.home),
         environment={
-            "LOGS_CATALOG_URL": environment.database_url(lake.DATABASE).reveal(),
+            "LOGS_SERVER_URL": environment.server.reveal(),
             "LOGS_FILES": environment.lake_path,
             "NATS_URL": environment.queue_url,
         },
@@ -184,7 +189,7 @@ class LogService:
     async def serve(self) -> None:
         """Run sessions until told to stop, with longer and longer pauses where one after the other fails."""
         pause = PAUSE
-        faults = (lake.LakeFault, lake.Superseded, LowcodeError, *queue.faults())
+        faults: tuple[type[Exception], ...] = (lake.LakeFault, lake.Superseded, LowcodeError, *queue.faults())
         while not self.stopping.is_set():
             before = self.stored
             try:
@@ -197,7 +202,9 @@ class LogService:
                     await asyncio.wait_for(self.stopping.wait(), pause)
 
     async def _run_session(self, stack: AsyncExitStack) -> None:
-        connection = lake.open_lake(self.settings.catalog, self.settings.files)
+        environment = self.settings.as_environment()
+        ensure_database(environment, lake.DATABASE)
+        connection = lake.open_lake(environment.database_url(lake.DATABASE), self.settings.files)
         stack.callback(connection.close)
         lake.ensure_tables(connection)
         client = await queue.connect(self.settings.queue_url)

@@ -32,11 +32,11 @@ CLOCK = sa.func.clock_timestamp()
 _tables = sa.MetaData()
 
 
-def _text(name: str, **options: Any) -> sa.Column[str]:  # noqa: ANN401 - what a column takes
+def _text(name: str, **options: Any) -> sa.Column[str]:
     return sa.Column(name, sa.Text, **{"nullable": False, **options})
 
 
-def _moment(name: str, **options: Any) -> sa.Column[Any]:  # noqa: ANN401
+def _moment(name: str, **options: Any) -> sa.Column[Any]:
     return sa.Column(name, sa.DateTime(timezone=True), **options)
 
 

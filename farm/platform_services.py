@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 
 
 def ensure_platform_services(environment: Environment, hosts: Sequence[Host], application: str) -> None:
-    """Start what is not running. The first application of an embedded environment answers at its address without a name.
+    """Start what is not running. The first application of an embedded environment answers at its address without a
+    name.
 
-    Hosts behind SSH hold no platform yet: their worker is started with the controller's own Python, so only where they share its machine.
+    Hosts behind SSH hold no platform yet: their worker is started with the controller's own Python, so only where they
+    share its machine.
     """
     if not environment.embedded:
         return
@@ -25,10 +27,10 @@ def ensure_platform_services(environment: Environment, hosts: Sequence[Host], ap
     from lowcode_kernel.farm.log_service import log_service_of
     from lowcode_kernel.farm.worker import worker_of
 
-    for host in hosts:
+    for host, address in zip(hosts, environment.hosts, strict=True):
         if host.run(("test", "-e", str(host.root / DEFAULT)), check=False).status != 0:
             host.link(application, host.root / DEFAULT)
-        host.start(worker_of(environment, host))
+        host.start(worker_of(environment, address))
     if environment.queue_url and environment.lake_path:
         ensure_database(environment, DATABASE)
         hosts[0].start(log_service_of(environment))

@@ -83,7 +83,7 @@ async def connect(url: str) -> Client:
             connect_timeout=int(CONNECT.total_seconds()),
             allow_reconnect=False,
             max_reconnect_attempts=1,
-            reconnect_time_wait=0.1,  # type: ignore[arg-type]
+            reconnect_time_wait=0.1,
             error_cb=note,
         )
     except (TimeoutError, OSError, nats.errors.Error) as error:

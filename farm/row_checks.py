@@ -3,8 +3,6 @@
 everything that is wrong with them, counted, with examples.
 """
 
-# ruff: noqa: S608 - names are quoted by `identifier` and values by `literal`, or are parameters
-
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lowcode_kernel.farm.files_reader import Rows
-
     from lowcode_kernel.places import Place
     from lowcode_kernel.schema import Column, Table
 

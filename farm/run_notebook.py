@@ -129,7 +129,7 @@ def execute(order: Order, leash: Leash, tell: TextIO) -> Outcome:
     return Outcome(done=True)
 
 
-def _transport() -> Any:  # noqa: ANN401 - a class of traitlets
+def _transport() -> Any:
     """Have the kernel listen on Unix sockets in a folder of ours, where their paths are short enough.
 
     Without `ip` they would be in the working directory, one set for all runs of a release. TCP ports are found free
@@ -157,7 +157,7 @@ def _watch_kernels(leash: Leash, tell: TextIO) -> None:
     provisioner: Any = LocalProvisioner
     launch = provisioner.launch_kernel
 
-    async def launch_and_tell(self: Any, *words: Any, **named: Any) -> Any:  # noqa: ANN401 - jupyter_client's
+    async def launch_and_tell(self: Any, *words: Any, **named: Any) -> Any:
         connection = await launch(self, *words, **named)
         leash.kernel = self.pid
         _tell(tell, Outcome(kernel=self.pid))

@@ -294,7 +294,7 @@ def _refused(address: HostAddress, error: Exception) -> LowcodeError:
     )
 
 
-def _watch(transport: Any) -> None:  # noqa: ANN401 - fabric is untyped
+def _watch(transport: Any) -> None:
     """Notice a line that is cut: the kernel gives up on what it sent, and something is always being sent."""
     transport.set_keepalive(KEEPALIVE_SECONDS)
     line: socket.socket = transport.sock
@@ -335,7 +335,7 @@ def _send(channel: paramiko.Channel, given: bytes) -> None:
         channel.shutdown_write()
 
 
-def _drain(receive: Any) -> bytes:  # noqa: ANN401 - a method of an untyped channel
+def _drain(receive: Any) -> bytes:
     parts = []
     with suppress(TimeoutError):
         while part := receive(65536):

@@ -1,4 +1,6 @@
-"""Runs the tests of a model's cells: the application as it would be deployed, on a database that lives for as long as they do."""
+"""Runs the tests of a model's cells: the application as it would be deployed, on a database that lives for as long as
+they do.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,10 @@ def run_cell_tests(environment: Environment, bundle: Bundle) -> tuple[TestOutcom
 
     Raises LowcodeError where the database can't be made.
     """
-    with TemporaryDirectory(prefix="lowcode-test-") as name, _database(environment, f"{bundle.application}_test_{os.getpid()}") as url:
+    with (
+        TemporaryDirectory(prefix="lowcode-test-") as name,
+        _database(environment, f"{bundle.application}_test_{os.getpid()}") as url,
+    ):
         folder = Path(name)
         for file in bundle.files:
             target = folder / file.path
@@ -71,4 +76,8 @@ def _database(environment: Environment, name: str) -> Iterator[str]:
     try:
         yield environment.database_url(name).reveal()
     finally:
-        query(environment.database_url("postgres"), f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE)", autocommit=True)
+        query(
+            environment.database_url("postgres"),
+            f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE)",
+            autocommit=True,
+        )

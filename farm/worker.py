@@ -80,7 +80,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         )  # fmt: skip
 
 
-def worker_of(environment: Environment, host: HostAddress, **tuning: Any) -> Service:  # noqa: ANN401 - fields of Settings
+def worker_of(environment: Environment, host: HostAddress, **tuning: Any) -> Service:
     """Return the worker of a front-end as a service; `tuning` sets `slots`, `lease`, `pause` or `drain`."""
     settings = Settings(
         environment=environment.name, host=host.name, root=str(host.root), server=environment.server.reveal(),

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
 
 def generate(app: Application, history: tuple[Schema, ...] = (), *, tests: bool = False) -> Bundle:
-    """Generate an application without errors. `history` is what a database was given so far, oldest first; its last entry is what the upgrade starts from.
+    """Generate an application without errors. `history` is what a database was given so far, oldest first; its last
+    entry is what the upgrade starts from.
 
     With `tests`, the bundle has a module that runs the `%%test` cells: for a database of its own, not for shipping.
 
     Raises:
-        LowcodeError: the database can't be brought to the new shape without losing data or failing; the problems say how to go on.
+        LowcodeError: the database can't be brought to the new shape without losing data or failing; the problems say
+        how to go on.
 
     """
     upgrades, schema, changes = upgrade_files(app, history)

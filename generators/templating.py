@@ -67,7 +67,7 @@ def json_text(value: object) -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
+    environment = Environment(  # noqa: S701 - it writes programs: each value goes through the filter of its language
         loader=FileSystemLoader(FOLDER),
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -1,4 +1,6 @@
-"""A bundle to a folder: only what changed is written, only what was written by us is deleted, and what a person changed is left alone and told."""
+"""A bundle to a folder: only what changed is written, only what was written by us is deleted, and what a person
+changed is left alone and told.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,8 @@ class Written:
 def write_bundle(bundle: Bundle, folder: Path) -> Written:
     """Write a bundle into a folder.
 
-    Raises LowcodeError where the folder can't be written; then the manifest says what stands there, and writing again goes on.
+    Raises LowcodeError where the folder can't be written; then the manifest says what stands there, and writing again
+    goes on.
     """
     before = _manifest(folder)
     after = {file.path: file.sha256 for file in bundle.files}

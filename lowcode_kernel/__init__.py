@@ -1,11 +1,14 @@
 """Model a business application in notebook cells; compile it to ordinary code; deploy it to a farm of servers.
 
-This package is the pure middle: the language (cell text to elements), the application, its graph, its checks, and the records that the
+This package is the pure middle: the language (cell text to elements), the application, its graph, its checks, and the
+records that the
 other packages exchange. It has no effects beyond reading a notebook file.
 
-    cell text -> Element -> Application -> Graph -> Application (optimized) -> Bundle -> Plan -> Release -> events -> notebook
+    cell text -> Element -> Application -> Graph -> Application (optimized) -> Bundle -> Plan -> Release -> events ->
+    notebook
 
-Each arrow is one function and each noun one frozen record. `generators`, `farm` and `widgets` import from here and never from each other;
+Each arrow is one function and each noun one frozen record. `generators`, `farm` and `widgets` import from here and
+never from each other;
 `magics` joins them.
 """
 

@@ -6,11 +6,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from lowcode_kernel.bodies import BodyAnalysis, analyze_body
-from lowcode_kernel.language.screens import ScreenModel, screen_model
+from lowcode_kernel.language.screens import screen_model
 from lowcode_kernel.queries import QueryAnalysis, analyze_query
 
 if TYPE_CHECKING:
     from lowcode_kernel.application import Application
+    from lowcode_kernel.language.screen_model import ScreenModel
 
 
 class Analysis:

@@ -33,7 +33,9 @@ class Model:
 
 
 def assemble(readings: Iterable[CellReading]) -> Model:
-    """Bring the cells' definitions together. Two that define one name are an error that names both; the first by place stays."""
+    """Bring the cells' definitions together. Two that define one name are an error that names both; the first by place
+    stays.
+    """
     ordered = sorted(readings, key=lambda reading: reading.place)
     problems = [problem for reading in ordered for problem in reading.problems]
     app = _one_app([reading.app for reading in ordered if reading.app], problems)
@@ -67,7 +69,9 @@ def _one_app(names: list[AppName], problems: list[Problem]) -> AppName | None:
 
 
 def _namespace(element: Element) -> str:
-    """Kinds that bodies name share one namespace, since a call `orders()` has to mean one thing. A screen is named in links alone, so it has its own."""
+    """Kinds that bodies name share one namespace, since a call `orders()` has to mean one thing. A screen is named in
+    links alone, so it has its own.
+    """
     return element.kind if element.kind in _SHARED_NAMES or element.kind == "screen" else "name"
 
 

@@ -1,6 +1,8 @@
-"""What the Python of an action, a job, a test or a screen means: every name resolved, every expression typed, every call known.
+"""What the Python of an action, a job, a test or a screen means: every name resolved, every expression typed, every
+call known.
 
-Nothing is executed. The generator turns the same tree into the service's code with the help of `types` and `calls`; the graph and the optimizer read
+Nothing is executed. The generator turns the same tree into the service's code with the help of `types` and `calls`;
+the graph and the optimizer read
 `uses`, `reads` and `writes`.
 """
 
@@ -34,7 +36,8 @@ if TYPE_CHECKING:
 class BodyAnalysis:
     """The meaning of one body. `types` and `calls` are keyed by the identity of the tree's nodes.
 
-    `reads` has (entity, attribute) and (`query:name`, result column); `writes` has (entity, attribute). `uses` is the ids of all elements it names.
+    `reads` has (entity, attribute) and (`query:name`, result column); `writes` has (entity, attribute). `uses` is the
+    ids of all elements it names.
     """
 
     tree: ast.Module
@@ -56,7 +59,9 @@ def analyze_body(
     element: str = "",
     asserting: bool = False,
 ) -> BodyAnalysis:
-    """Analyze a body against the application. Parameters of an entity's type hold its loaded row. Never raises for what the author wrote."""
+    """Analyze a body against the application. Parameters of an entity's type hold its loaded row. Never raises for
+    what the author wrote.
+    """
     analyzer = Analyzer(app, place, element, parameters, asserting=asserting)
     try:
         _, statements = documentation(parse_body(body, place))
@@ -71,7 +76,9 @@ def analyze_body(
 
 
 class Analyzer:
-    """Walks statements in order with the types of the names that hold a value so far. Screens use its `expression` for each of their parts."""
+    """Walks statements in order with the types of the names that hold a value so far. Screens use its `expression` for
+    each of their parts.
+    """
 
     def __init__(
         self,

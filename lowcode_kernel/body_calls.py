@@ -25,7 +25,8 @@ _FILTERS = frozenset({"find", "list", "count"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One resolved call. `name` is the element's (`Flight`, `departures`, `weather`) or the function's; `method` that of an entity or an operation.
+    """One resolved call. `name` is the element's (`Flight`, `departures`, `weather`) or the function's; `method` that
+    of an entity or an operation.
 
     `arguments` maps parameter names to expressions; positional ones are already named where the callee is an element.
     """

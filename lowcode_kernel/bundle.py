@@ -11,7 +11,9 @@ from lowcode_kernel.schema import Change, Schema
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class File:
-    """One file: a relative POSIX path, its bytes, whether it may be executed, and the id of the element it comes from (None: from the application)."""
+    """One file: a relative POSIX path, its bytes, whether it may be executed, and the id of the element it comes from
+    (None: from the application).
+    """
 
     path: str
     content: bytes

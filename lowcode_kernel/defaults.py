@@ -72,6 +72,6 @@ def _call(node: ast.Call) -> str | None:
 _MAKERS: dict[str, Callable[..., str]] = {
     "date": lambda *parts: f"'{date(*parts).isoformat()}'::date",
     "time": lambda *parts: f"'{time(*parts).isoformat()}'::time",
-    "datetime": lambda *parts: f"'{datetime(*parts).isoformat()}Z'::timestamptz",
+    "datetime": lambda *parts: f"'{datetime(*parts).isoformat()}Z'::timestamptz",  # noqa: DTZ001 - UTC is said by the Z
     "Decimal": lambda value: str(value),
 }

@@ -1,6 +1,7 @@
 """The elements of an application: one frozen record for each kind of definition that a cell can hold.
 
-Bodies in Python are kept as text and parsed where they are needed (`lowcode_kernel.language.bodies`), so that elements compare, hash and encode as plain
+Bodies in Python are kept as text and parsed where they are needed (`lowcode_kernel.language.bodies`), so that elements
+compare, hash and encode as plain
 values. A place does not take part in comparison: a model is the same wherever its cells stand.
 """
 
@@ -19,7 +20,9 @@ Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Element:
-    """What all definitions have: a name that is unique in the application, its documentation, and the place and text that define it."""
+    """What all definitions have: a name that is unique in the application, its documentation, and the place and text
+    that define it.
+    """
 
     name: str
     doc: str = ""
@@ -38,7 +41,9 @@ class Element:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attribute:
-    """One attribute of an entity or a struct. `default` is Python text (`0`, `"gold"`, `now()`); `was` is its former name."""
+    """One attribute of an entity or a struct. `default` is Python text (`0`, `"gold"`, `now()`); `was` is its former
+    name.
+    """
 
     name: str
     type: Type
@@ -52,7 +57,9 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """One parameter of a query, an action or a screen. `default` is Python text, or None where an argument is required."""
+    """One parameter of a query, an action or a screen. `default` is Python text, or None where an argument is
+    required.
+    """
 
     name: str
     type: Type
@@ -62,7 +69,9 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """Who may do what with an entity's rows: role names (empty: every signed-in user), and `rows`, a Python condition over the attributes and `user`."""
+    """Who may do what with an entity's rows: role names (empty: every signed-in user), and `rows`, a Python condition
+    over the attributes and `user`.
+    """
 
     read: tuple[str, ...] = ()
     write: tuple[str, ...] = ()
@@ -73,7 +82,9 @@ class Access:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entity(Element):
-    """A kind of thing that the application keeps. `key` is ("id",) unless the cell declares one; "id" is then not among `attributes`."""
+    """A kind of thing that the application keeps. `key` is ("id",) unless the cell declares one; "id" is then not
+    among `attributes`.
+    """
 
     attributes: tuple[Attribute, ...]
     key: tuple[str, ...] = ("id",)
@@ -98,7 +109,9 @@ class Query(Element):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action(Element):
-    """A function that changes data, in one transaction. `body` is Python text; `rest` is ("POST", "/api/orders") where it is exposed."""
+    """A function that changes data, in one transaction. `body` is Python text; `rest` is ("POST", "/api/orders") where
+    it is exposed.
+    """
 
     parameters: tuple[Parameter, ...] = ()
     returns: Type | None = None
@@ -126,7 +139,9 @@ class Role(Element):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting(Element):
-    """A value that each environment may set (`SETTING_<NAME>`). `default` is Python text, or None where every environment has to give one."""
+    """A value that each environment may set (`SETTING_<NAME>`). `default` is Python text, or None where every
+    environment has to give one.
+    """
 
     type: Type
     default: str | None = None
@@ -134,7 +149,9 @@ class Setting(Element):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One call of an integration: `latest = GET("/v1/latest", currency=Text) -> Rate`. Names in the path's braces are parameters too."""
+    """One call of an integration: `latest = GET("/v1/latest", currency=Text) -> Rate`. Names in the path's braces are
+    parameters too.
+    """
 
     name: str
     method: Method
@@ -166,7 +183,9 @@ class Struct(Element):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job(Element):
-    """Work that runs on a schedule (five cron fields, UTC) as a notebook. `body` is Python as in an action, or "" where `notebook` names the user's own."""
+    """Work that runs on a schedule (five cron fields, UTC) as a notebook. `body` is Python as in an action, or ""
+    where `notebook` names the user's own.
+    """
 
     schedule: str
     timeout: timedelta = timedelta(minutes=10)
@@ -179,7 +198,9 @@ class Job(Element):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Data(Element):
-    """Rows for an entity. `file` is a path beside the notebook or `package:path` of an installed package; `sql` (DuckDB) maps the table `source` to attributes."""
+    """Rows for an entity. `file` is a path beside the notebook or `package:path` of an installed package; `sql`
+    (DuckDB) maps the table `source` to attributes.
+    """
 
     entity: str
     file: str | None = None

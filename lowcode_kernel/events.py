@@ -13,9 +13,11 @@ KINDS: tuple[EventKind, ...] = ("request", "query", "audit", "error", "job", "de
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """An event. `time` is aware UTC, `trace` 32 hex digits (W3C trace id), `element` an element's id ("screen:departures"), `duration_ms` milliseconds.
+    """An event. `time` is aware UTC, `trace` 32 hex digits (W3C trace id), `element` an element's id
+    ("screen:departures"), `duration_ms` milliseconds.
 
-    `attributes` has OpenTelemetry's names (`http.response.status_code`, `db.query.summary`, `exception.type`); values are JSON scalars.
+    `attributes` has OpenTelemetry's names (`http.response.status_code`, `db.query.summary`, `exception.type`); values
+    are JSON scalars.
     """
 
     id: str

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One finding of one pass. `before` and `after` are SQL ("" where there is none); `acted` is False where `why` says what kept the pass from acting."""
+    """One finding of one pass. `before` and `after` are SQL ("" where there is none); `acted` is False where `why`
+    says what kept the pass from acting.
+    """
 
     rule: str
     element: str

@@ -1,6 +1,7 @@
 """What depends on what: the one door to networkx.
 
-An edge `a -> b` says that `a` uses `b`: a screen uses a query, a query uses an entity. Nodes are element ids; their data is the element.
+An edge `a -> b` says that `a` uses `b`: a screen uses a query, a query uses an entity. Nodes are element ids; their
+data is the element.
 """
 
 from __future__ import annotations
@@ -20,13 +21,18 @@ if TYPE_CHECKING:
     from lowcode_kernel.elements import Element
     from lowcode_kernel.types import Type
 
-Graph = nx.DiGraph
+if TYPE_CHECKING:
+    Graph = nx.DiGraph[str]
+else:
+    Graph = nx.DiGraph
 ROOTS = ("screen", "job")  # what the outside reaches; an action with --rest is a root too
 
 
 def build_graph(app: Application) -> Graph:
-    """Return the graph of an application. An edge's `why` says how the one uses the other ("reads", "refers to", "calls")."""
-    graph = nx.DiGraph()
+    """Return the graph of an application. An edge's `why` says how the one uses the other ("reads", "refers to",
+    "calls").
+    """
+    graph: Graph = nx.DiGraph()
     for element in app.elements:
         graph.add_node(element.id, element=element)
     for source, target, why in _edges(app):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-# PostgreSQL 18, appendix C: words that can't name a table or a column without quotation marks, and those that can't be a type's or function's name.
+# PostgreSQL 18, appendix C: words that can't name a table or a column without quotation marks, and those that can't be
+# a type's or function's name.
 RESERVED = frozenset(
     [
         "all",

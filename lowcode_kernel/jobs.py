@@ -10,7 +10,9 @@ Priority = Literal["low", "normal", "high"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
-    """One job of an application. `schedule` is five cron fields in UTC; `notebook` a path in the bundle; `timeout` in seconds."""
+    """One job of an application. `schedule` is five cron fields in UTC; `notebook` a path in the bundle; `timeout` in
+    seconds.
+    """
 
     name: str
     schedule: str

@@ -21,7 +21,9 @@ _COLUMN_TYPES = {
 
 
 def column_type(type_: Type, app: Application) -> str:
-    """Return the PostgreSQL type that a value of this type has as a parameter: a reference has that of its target's key."""
+    """Return the PostgreSQL type that a value of this type has as a parameter: a reference has that of its target's
+    key.
+    """
     if type_.kind == "entity":
         return column_type(key_of(type_.name, app), app)
     base = "numeric" if type_.name == "Decimal" else _COLUMN_TYPES.get(type_.name, "text")
@@ -29,7 +31,9 @@ def column_type(type_: Type, app: Application) -> str:
 
 
 def key_of(entity: str, app: Application) -> Type:
-    """Return the scalar type of an entity's single key: Integer where it is implied or composite keys meet (those are a check's business)."""
+    """Return the scalar type of an entity's single key: Integer where it is implied or composite keys meet (those are
+    a check's business).
+    """
     found = app.entities.get(entity)
     if found is None or found.key == ("id",):
         return INTEGER

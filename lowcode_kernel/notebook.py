@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def code_cells(path: Path) -> Iterator[tuple[int, str, str]]:
     """Give each code cell that is not empty: its number from 1, its id ("" if it has none), its text.
 
-    Raises LowcodeError where the file is not a notebook. Source: the notebook format, version 4 (nbformat.readthedocs.io).
+    Raises LowcodeError where the file is not a notebook. Source: the notebook format, version 4
+    (nbformat.readthedocs.io).
     """
     try:
         document: Any = json.loads(path.read_text("utf-8"))

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class Place:
     """A position in a notebook.
 
-    `cell` counts the code cells that are not empty from 1, as the brackets `[4]` count them after a run from the top. `line` and `column` count from 1.
+    `cell` counts the code cells that are not empty from 1, as the brackets `[4]` count them after a run from the top.
+    `line` and `column` count from 1.
     `notebook` is a path as the user wrote it, or None for the notebook at hand.
     """
 

@@ -1,4 +1,6 @@
-"""What a deployment will do, decided from facts before anything runs: the same records are shown to the user, journalled, and carried out."""
+"""What a deployment will do, decided from facts before anything runs: the same records are shown to the user,
+journalled, and carried out.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ DeploymentState = Literal["running", "deployed", "cancelled", "failed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostFacts:
-    """What a host is found to be: the versions it has staged, the one it serves, room on its disk in bytes, and why it can't be used ("" if it can)."""
+    """What a host is found to be: the versions it has staged, the one it serves, room on its disk in bytes, and why it
+    can't be used ("" if it can).
+    """
 
     host: str
     python: str = ""
@@ -42,7 +46,9 @@ class HostFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseFacts:
-    """What the application's database holds: the revision it is at (None: not there yet) and the estimated rows of each base table."""
+    """What the application's database holds: the revision it is at (None: not there yet) and the estimated rows of
+    each base table.
+    """
 
     revision: str | None = None
     rows: dict[str, int] = field(default_factory=dict)
@@ -51,7 +57,9 @@ class DatabaseFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One step. `host` is None where the controller itself acts. `before_decision` steps are undone by a cancel; those after it are only rolled forward."""
+    """One step. `host` is None where the controller itself acts. `before_decision` steps are undone by a cancel; those
+    after it are only rolled forward.
+    """
 
     number: int
     name: StepName
@@ -62,7 +70,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The steps from what runs to `version`. `problems` are reasons why it can't be carried out; then `steps` is empty."""
+    """The steps from what runs to `version`. `problems` are reasons why it can't be carried out; then `steps` is
+    empty.
+    """
 
     environment: str
     application: str
@@ -83,7 +93,9 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """A step's change of state while a plan is carried out; `seconds` is how long it took, `detail` what is worth saying."""
+    """A step's change of state while a plan is carried out; `seconds` is how long it took, `detail` what is worth
+    saying.
+    """
 
     step: Step
     state: StepState

@@ -1,6 +1,7 @@
 """What is wrong with a model or a request, said so that its author can put it right.
 
-A `Problem` is found by the language or by a check; a `LowcodeError` carries problems to the user. Both print as `where: fact; hint`.
+A `Problem` is found by the language or by a check; a `LowcodeError` carries problems to the user. Both print as
+`where: fact; hint`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ Severity = Literal["error", "warning", "notice"]
 class Problem:
     """One finding with its place and the way out.
 
-    `code` is stable ("LK103"); `fact` says what is so, without blame; `hint` says what would put it right ("" if nothing is known).
+    `code` is stable ("LK103"); `fact` says what is so, without blame; `hint` says what would put it right ("" if
+    nothing is known).
     """
 
     code: str

@@ -1,6 +1,7 @@
 """A query against the entities: its names resolved, its result typed, and the static SQL that runs.
 
-`Flight` becomes the view `flight`, `:origin` becomes `$1`, and an entity's row rule becomes a condition that only lets through the rows that the user may
+`Flight` becomes the view `flight`, `:origin` becomes `$1`, and an entity's row rule becomes a condition that only lets
+through the rows that the user may
 see. The optimizer works on the cell's own text (`Query.sql`); compilation is the last step.
 """
 
@@ -12,7 +13,6 @@ from typing import TYPE_CHECKING
 from lowcode_kernel.identifiers import snake_case
 from lowcode_kernel.problems import LowcodeError, Problem, did_you_mean
 from lowcode_kernel.query_compilation import ResultColumn, compile_query
-from lowcode_kernel.rules import RuleParameter
 from lowcode_kernel.sql import Scope, exp, parse_select, place_of, scopes
 from lowcode_kernel.sql_types import Inference
 from lowcode_kernel.types import BOOLEAN, INTEGER, TEXT, UNKNOWN, Type, entity_type
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from lowcode_kernel.application import Application
     from lowcode_kernel.elements import Parameter, Query
+    from lowcode_kernel.rules import RuleParameter
 
 USER_COLUMNS: dict[str, Type] = {"id": INTEGER, "email": Type(name="Email"), "name": TEXT, "active": BOOLEAN}
 
@@ -30,7 +31,8 @@ USER_COLUMNS: dict[str, Type] = {"id": INTEGER, "email": Type(name="Email"), "na
 class QueryAnalysis:
     """What there is to know of a query.
 
-    `statement` takes `parameters` as `$1`, `$2` ... in order, then `rule_parameters`. `reads` is every (entity, attribute) that it touches, in the result
+    `statement` takes `parameters` as `$1`, `$2` ... in order, then `rule_parameters`. `reads` is every (entity,
+    attribute) that it touches, in the result
     or in a condition. Where `problems` is not empty, `statement` is "".
     """
 
@@ -49,7 +51,9 @@ class QueryAnalysis:
 
 
 def columns_of(entity: str, app: Application) -> dict[str, Type] | None:
-    """Return the columns of an entity as queries see them, or None where there is no such entity. `many` attributes are no columns."""
+    """Return the columns of an entity as queries see them, or None where there is no such entity. `many` attributes
+    are no columns.
+    """
     if entity == "User" and entity not in app.entities:
         return USER_COLUMNS
     if (found := app.entities.get(entity)) is None:
@@ -119,7 +123,7 @@ class _Analyzer:
 
     def _resolve(self, scope: Scope) -> None:
         expression = scope.expression
-        if isinstance(expression, exp.SetOperation):
+        if not isinstance(expression, exp.Select):
             self._resolve_union(expression)
             return
         sources = {name: self._source(source) for name, source in scope.sources.items()}
@@ -272,7 +276,7 @@ class _Analyzer:
 
     # results
 
-    def _selections(self, expression: exp.Expr, sources: dict[str, _Source]) -> Iterator[exp.Expr | ResultColumn]:
+    def _selections(self, expression: exp.Select, sources: dict[str, _Source]) -> Iterator[exp.Expr | ResultColumn]:
         for item in expression.selects:
             star = isinstance(item, exp.Star) or (isinstance(item, exp.Column) and isinstance(item.this, exp.Star))
             if not star:

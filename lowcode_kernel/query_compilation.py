@@ -36,7 +36,8 @@ def compile_query(
 ) -> tuple[str, tuple[RuleParameter, ...]]:
     """Return the statement, and the parameters of row rules that come behind the query's own.
 
-    `results` has the typed columns of each SELECT of the tree by its identity; `entity_name` says which entity a table's name means.
+    `results` has the typed columns of each SELECT of the tree by its identity; `entity_name` says which entity a
+    table's name means.
     """
     return _Compiler(query, app, results, entity_name).statement(tree)
 
@@ -99,7 +100,9 @@ class _Compiler:
 
     @staticmethod
     def _expanded(select: exp.Select, columns: tuple[ResultColumn, ...]) -> Iterator[exp.Expr]:
-        """Replace `o.*` among other columns by what it stands for; the other items are as many as they are, the rest belongs to the star."""
+        """Replace `o.*` among other columns by what it stands for; the other items are as many as they are, the rest
+        belongs to the star.
+        """
         plain = sum(1 for item in select.selects if not isinstance(item.this, exp.Star))
         stars = [item for item in select.selects if isinstance(item.this, exp.Star)]
         width = (len(columns) - plain) // len(stars)
@@ -110,11 +113,11 @@ class _Compiler:
                 position += 1
                 continue
             for column in columns[position : position + width]:
-                yield exp.column(column.name, table=item.table)
+                yield exp.column(column.name, table=item.args.get("table"))
             position += width
 
     def _compile_casts(self, tree: exp.Query, compiled: exp.Query) -> None:
-        """PostgreSQL sums bigint to numeric and extracts numeric: cast back to the Integer that the language promises."""
+        """PostgreSQL sums bigint to numeric and extracts numeric: cast back to Integer, as the language promises."""
         for original, select in zip(tree.find_all(exp.Select), compiled.find_all(exp.Select), strict=True):
             for column, item in zip(self.results.get(id(original), ()), select.selects, strict=False):
                 inner = item.this if isinstance(item, exp.Alias) else item

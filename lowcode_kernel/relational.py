@@ -46,7 +46,7 @@ def table_name(entity: str) -> str:
     return f"{name}_" if name in SYSTEM_TABLES or (name == "user" and entity != USER) else name
 
 
-def column_type(type: Type, app: Application) -> str:
+def column_type(type: Type, app: Application) -> str:  # noqa: A002 - the field's own word
     """Return the PostgreSQL type of a value: of a reference, that of the key it holds.
 
     Raises: LowcodeError where the entity isn't there, has a key of several attributes, or a key that leads back to
@@ -64,7 +64,7 @@ def schema_of(app: Application) -> Schema:
     return Schema(application=app.name, tables=tuple(sorted(tables, key=lambda table: table.name)))
 
 
-def _column_type(type: Type, app: Application, seen: tuple[str, ...]) -> str:
+def _column_type(type: Type, app: Application, seen: tuple[str, ...]) -> str:  # noqa: A002 - the field's own word
     if type.kind != "entity":
         return _scalar(type)
     if type.name == USER:
@@ -78,7 +78,7 @@ def _column_type(type: Type, app: Application, seen: tuple[str, ...]) -> str:
     return "bigint" if key is None else _column_type(key.type, app, (*seen, type.name))
 
 
-def _scalar(type: Type) -> str:
+def _scalar(type: Type) -> str:  # noqa: A002 - the field's own word
     name = SQL_TYPES.get(type.name, "jsonb")
     if type.name == "Decimal" and type.precision is not None:
         return f"numeric({type.precision}, {type.scale or 0})"
@@ -133,7 +133,7 @@ def _column(attribute: Attribute, entity: Entity, app: Application) -> Column:
     )
 
 
-def _limit(type: Type) -> Limit:
+def _limit(type: Type) -> Limit:  # noqa: A002 - the field's own word
     if type.kind != "scalar" or type.many:
         return ANYTHING
     return Limit(length=type.length, choices=type.choices, email=type.name == "Email")

@@ -1,4 +1,5 @@
-"""Row rules: the condition `rows=` of an entity's access, compiled into SQL so that a row the user may not see never leaves the database.
+"""Row rules: the condition `rows=` of an entity's access, compiled into SQL so that a row the user may not see never
+leaves the database.
 
 rows=written_by == user.id or Supervisor in user.roles      ->      $3 OR (written_by = $4 OR 'Supervisor' = ANY($5))
 """
@@ -30,7 +31,8 @@ _CASTS = {"unrestricted": "boolean", "user_id": "bigint", "user_roles": "text[]"
 
 
 def compile_rule(entity: Entity | None, app: Application, parameters: list[RuleParameter], first: int | None) -> str:
-    """Return the SQL condition of an entity's row rule, or "". Parameters it needs are appended to `parameters`; the first is `$first+1`.
+    """Return the SQL condition of an entity's row rule, or "". Parameters it needs are appended to `parameters`; the
+    first is `$first+1`.
 
     Where `first` is None they are written by name, `:user_id`.
 

@@ -1,6 +1,7 @@
 """The model at hand in a running kernel: the one mutable thing of this package.
 
-A cell that runs again replaces what it defined before; that is all the session remembers of history. Cells are told apart by the id that the front-end
+A cell that runs again replaces what it defined before; that is all the session remembers of history. Cells are told
+apart by the id that the front-end
 sends, or by their number where it sends none.
 """
 
@@ -40,7 +41,9 @@ class Session:
         return reading
 
     def _key_without_id(self, reading: CellReading, count: int) -> str:
-        """Without ids (a console, a headless run) a cell that defines the same names as an earlier one is that cell, run again."""
+        """Without ids (a console, a headless run) a cell that defines the same names as an earlier one is that cell,
+        run again.
+        """
         names = {element.id for element in reading.elements}
         for key, earlier in self.readings.items():
             if names and names == {element.id for element in earlier.elements} and earlier.replaces == reading.replaces:

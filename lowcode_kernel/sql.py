@@ -22,7 +22,9 @@ _DIALECT = "postgres"
 
 
 def parse_select(sql: str, place: Place) -> exp.Query:
-    """Return the tree of one SELECT (or UNION, or WITH ... SELECT); raises LowcodeError with the places of all mistakes."""
+    """Return the tree of one SELECT (or UNION, or WITH ... SELECT); raises LowcodeError with the places of all
+    mistakes.
+    """
     try:
         trees = [tree for tree in sqlglot.parse(sql, dialect=_DIALECT) if tree is not None]
     except ParseError as error:
@@ -77,15 +79,15 @@ def unparse(tree: exp.Query) -> str:
     return copy.sql(dialect=_DIALECT, pretty=True)
 
 
-class _Generator(Postgres.Generator):
+class _Generator(Postgres.Generator):  # type: ignore[misc, valid-type]
     """PostgreSQL as people write it: `$1::date`, and conditions on one line where they fit."""
 
-    def cast_sql(self, expression: exp.Cast, safe_prefix: str | None = None) -> str:
+    def cast_sql(self, expression: exp.Cast, safe_prefix: str | None = None) -> str:  # noqa: ARG002 - sqlglot's signature
         """Write a cast with `::`."""
         inner = self.sql(expression, "this")
         if isinstance(expression.this, exp.Binary | exp.Unary | exp.Predicate | exp.Case):
             inner = f"({inner})"
-        return f"{inner}::{self.sql(expression, 'to').lower()}"
+        return f"{inner}::{str(self.sql(expression, 'to')).lower()}"
 
 
 def render(tree: exp.Query) -> str:
@@ -93,4 +95,4 @@ def render(tree: exp.Query) -> str:
     for identifier in tree.find_all(exp.Identifier):
         identifier.set("quoted", needs_quotes(identifier.this))
     generator = _Generator(dialect=_DIALECT, pretty=True, comments=False, max_text_width=100)
-    return generator.generate(tree)
+    return str(generator.generate(tree))

@@ -1,6 +1,7 @@
 """The types of SQL expressions: what PostgreSQL will return, in the types of the language.
 
-Only what is certain is told; `UNKNOWN` makes the author say it with a CAST. Source: PostgreSQL 18 manual, chapters 9 (functions) and 10 (conversion).
+Only what is certain is told; `UNKNOWN` makes the author say it with a CAST. Source: PostgreSQL 18 manual, chapters 9
+(functions) and 10 (conversion).
 """
 
 from __future__ import annotations
@@ -67,7 +68,9 @@ _WHOLE_PARTS = frozenset(
 
 
 class Inference:
-    """Infers types within one query. `column` gives the type of a column where it stands, `parameter` that of a `:name`."""
+    """Infers types within one query. `column` gives the type of a column where it stands, `parameter` that of a
+    `:name`.
+    """
 
     def __init__(
         self, column: Callable[[exp.Column], Type], parameter: Callable[[str], Type], query: Callable[[exp.Query], Type]
@@ -90,7 +93,8 @@ class Inference:
             case exp.Cast():
                 return self._cast(node)
             case exp.Subquery():
-                return self._query(node.unnest()).maybe() if isinstance(node.unnest(), exp.Query) else UNKNOWN
+                inner = node.unnest()
+                return self._query(inner).maybe() if isinstance(inner, exp.Query) else UNKNOWN
         return self._function(node)
 
     def _function(self, node: exp.Expr) -> Type:

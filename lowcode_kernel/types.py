@@ -44,7 +44,8 @@ NUMERIC = frozenset({"Integer", "Decimal"})
 class Type:
     """One type. `name` is a scalar's name, or that of the entity, struct or query (its row) that `kind` says.
 
-    `length` belongs to Text(n), `precision` and `scale` to Decimal(p, s), `choices` to Choice(...). `optional` is `| None`. `many` makes it a list of
+    `length` belongs to Text(n), `precision` and `scale` to Decimal(p, s), `choices` to Choice(...). `optional` is `|
+    None`. `many` makes it a list of
     `name`. `loaded` is True where a value of an entity is its whole row and not its key alone.
     """
 
@@ -98,7 +99,9 @@ def entity_type(name: str, *, loaded: bool = False, optional: bool = False, many
 
 
 def accepts(target: Type, value: Type) -> bool:
-    """Say whether a value of type `value` fits where `target` is wanted. What is unknown fits: a check reports only what is certain."""
+    """Say whether a value of type `value` fits where `target` is wanted. What is unknown fits: a check reports only
+    what is certain.
+    """
     if "unknown" in (target.kind, value.kind):
         return True
     if value.kind == "none":

@@ -1,6 +1,7 @@
 """The language and the verbs as IPython magics, and the `lowcode` command.
 
-This package is thin: it reads arguments, joins the compiler, the farm and the views, and shows what they give. Nothing imports it but the extension hook.
+This package is thin: it reads arguments, joins the compiler, the farm and the views, and shows what they give. Nothing
+imports it but the extension hook.
 """
 
 from __future__ import annotations

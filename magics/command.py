@@ -1,10 +1,13 @@
-"""`lowcode VERB NOTEBOOK [arguments]`: the verbs for a shell and for CI. Exit status 0: well; 1: it found what has to be put right; 2: it could not act."""
+"""`lowcode VERB NOTEBOOK [arguments]`: the verbs for a shell and for CI. Exit status 0: well; 1: it found what has to
+be put right; 2: it could not act.
+"""
 
 from __future__ import annotations
 
 import sys
 from functools import partial
 from pathlib import Path
+from typing import TextIO
 
 from lowcode_kernel.magics.verbs import MODULES, find_verb
 from lowcode_kernel.magics.verbs.verb import Help, parse
@@ -75,8 +78,8 @@ def _usage() -> str:
     )
 
 
-def _print(value: object, to: object = None) -> None:
-    print(value, file=to or sys.stdout, flush=True)  # type: ignore[call-overload]
+def _print(value: object, to: TextIO | None = None) -> None:
+    print(value, file=to or sys.stdout, flush=True)
 
 
 if __name__ == "__main__":

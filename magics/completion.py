@@ -53,7 +53,7 @@ def register_completion(shell: Any, application: Callable[[], Application]) -> N
     """
     from IPython.core.completer import SimpleCompletion, context_matcher
 
-    @context_matcher()
+    @context_matcher()  # type: ignore[untyped-decorator]
     def lowcode_matcher(context: Any) -> Any:
         lines = context.full_text.split("\n")
         cursor = sum(len(line) + 1 for line in lines[: context.cursor_line]) + context.cursor_position

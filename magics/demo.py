@@ -1,4 +1,6 @@
-"""`lowcode demo`: the tour from the first cell to the last, headless, as a person would run it, and a short plain report of it."""
+"""`lowcode demo`: the tour from the first cell to the last, headless, as a person would run it, and a short plain
+report of it.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ CELL_SECONDS = 600
 
 
 def run_demo(notebook: Path) -> int:
-    """Run a notebook in a folder of its own and report; returns the exit status. Whatever happens, its processes end with it."""
+    """Run a notebook in a folder of its own and report; returns the exit status. Whatever happens, its processes end
+    with it.
+    """
     if not notebook.is_file():
         raise LowcodeError.of(f"there is no notebook {notebook}", "run it in the repository's folder", code="LK002")
     signal.signal(signal.SIGTERM, _interrupt)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from lowcode_kernel.problems import LowcodeError
 from lowcode_kernel.session import Session, notebook_path
@@ -32,17 +32,18 @@ class Notebook:
         """Hook into the shell: every cell is read before it runs."""
         from lowcode_kernel.magics.verbs import MODULES
 
+        register = cast("Any", self.shell.register_magic_function)  # its annotations know only its use as a decorator
         self.shell.events.register("pre_run_cell", self._before_cell)
         for name in DEFINITIONS:
-            self.shell.register_magic_function(self._definition(name), "cell", name)
+            register(self._definition(name), "cell", name)
         for name in LINES:
-            self.shell.register_magic_function(self._line(name), "line", name)
+            register(self._line(name), "line", name)
         for name in MODULES:
             if name not in DEFINITIONS:
-                self.shell.register_magic_function(self._verb(name), "line", name)
+                register(self._verb(name), "line", name)
         for name in ("data", "test"):
-            self.shell.register_magic_function(self._verb(name), "line", name)
-        self.shell.register_magic_function(self._logs, "cell", "logs")
+            register(self._verb(name), "line", name)
+        register(self._logs, "cell", "logs")
 
     @property
     def workbench(self) -> Workbench:
@@ -120,7 +121,7 @@ class Notebook:
         try:
             arguments = parse(found, [*split(line, f"%{name}"), *(extra or [])], prefix="%")
         except Help as text:
-            print(text)
+            print(text)  # noqa: T201 - what a magic prints is its output
             return
         result = found.run(self.workbench, arguments, display)
         if arguments.output:
@@ -128,7 +129,7 @@ class Notebook:
         if arguments.json:
             from lowcode_kernel.magics.showing import as_json
 
-            print(as_json(result.value))
+            print(as_json(result.value))  # noqa: T201 - as above
         elif result.view is not None:
             display(result.view)
         if result.status == 1 and name in {"check", "test"}:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lowcode_kernel.graph import Graph
     from lowcode_kernel.plan import Plan, Progress, Release
     from lowcode_kernel.problems import Problem
+    from lowcode_kernel.widgets.records import LoadingState
 
 
 def as_json(value: object) -> str:
@@ -60,7 +61,8 @@ def graph_view(graph: Graph, app: Application) -> View:
     from lowcode_kernel.widgets.graph_view import graph_view as show
 
     nodes = tuple(_node(graph.nodes[name]["element"]) for name in graph)
-    edges = tuple(EdgeView(source=source, target=target, label=why) for source, target, why in graph.edges(data="why"))
+    uses = [(source, target, str(data["why"])) for source, target, data in graph.edges(data=True)]
+    edges = tuple(EdgeView(source=source, target=target, label=why) for source, target, why in uses)
     return show(GraphView(nodes=nodes, edges=edges, title=app.title))
 
 
@@ -70,8 +72,8 @@ def _node(element: Element) -> NodeView:
         detail.append(("sql", sql))
     elif body := getattr(element, "body", None):
         detail.append(("python", body))
-    for attribute in getattr(element, "attributes", ()):
-        detail.append((attribute.name, f"{attribute.type}  {attribute.doc}".rstrip()))
+    attributes = getattr(element, "attributes", ())
+    detail.extend((item.name, f"{item.type}  {item.doc}".rstrip()) for item in attributes)
     detail.append(("place", str(element.place)))
     return NodeView(id=element.id, label=element.name, kind=element.kind, detail=tuple(detail))
 
@@ -137,7 +139,8 @@ def bundle_view(bundle: Bundle, seconds: float, written: Written | None) -> View
         count, size = layers.get(layer, (0, 0))
         layers[layer] = (count + 1, size + len(file.content))
     rows = tuple((layer, count, size) for layer, (count, size) in sorted(layers.items()))
-    said = f"{bundle.title} {bundle.version}: {len(bundle.files)} files, {sum(size for _, _, size in rows):,} bytes, generated in {seconds:.2f} s"
+    size = sum(size for _, _, size in rows)
+    said = f"{bundle.title} {bundle.version}: {len(bundle.files)} files, {size:,} bytes, generated in {seconds:.2f} s"
     table = TableView(columns=(ColumnView(name="layer"), ColumnView(name="files"), ColumnView(name="bytes")), rows=rows)
     more = f"; {written}" if written else ""
     return View(said + more, page(tag("p", said + more), table_html(table)))
@@ -208,7 +211,9 @@ class _Live:
 
 
 class ProgressOf(_Live):
-    """The progress of a deployment. `report` is given to the farm; `say` gets a line for each change where no notebook shows it."""
+    """The progress of a deployment. `report` is given to the farm; `say` gets a line for each change where no notebook
+    shows it.
+    """
 
     def __init__(self, title: str, say: Callable[[object], None]) -> None:
         super().__init__()
@@ -250,7 +255,7 @@ class LoadingOf(_Live):
         from lowcode_kernel.widgets.progress_view import loading_view
 
         start = self.starts.setdefault(entity, perf_counter())
-        state = "done" if done >= total else "running"
+        state: LoadingState = "done" if done >= total else "running"
         self.loads[entity] = LoadingView(
             entity=entity, rows=done, total=total, seconds=perf_counter() - start, state=state
         )

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 def variables_of(pairs: Iterable[str], app: Application) -> dict[str, str]:
-    """Return `SETTING_<NAME>` and `INTEGRATION_<NAME>_URL` for `late_after=20` and `weather.url=http://...`; raises LowcodeError with all mistakes."""
+    """Return `SETTING_<NAME>` and `INTEGRATION_<NAME>_URL` for `late_after=20` and `weather.url=http://...`; raises
+    LowcodeError with all mistakes.
+    """
     variables: dict[str, str] = {}
     errors: list[LowcodeError] = []
     for pair in pairs:

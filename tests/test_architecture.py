@@ -60,10 +60,32 @@ DOORS: dict[tuple[str, str], tuple[str, ...]] = {
 
 # never loaded by `import lowcode_kernel`, and never by `%load_ext lowcode_kernel`
 HEAVY = set(
-    """
-    networkx sqlglot duckdb fabric paramiko papermill ipywidgets ipycytoscape pandas sqlalchemy numpy pyarrow matplotlib
-    jinja2 alembic nats asyncpg psycopg starlette httpx jupyterlab nbconvert nbclient jupyter_server
-    """.split()
+    [
+        "networkx",
+        "sqlglot",
+        "duckdb",
+        "fabric",
+        "paramiko",
+        "papermill",
+        "ipywidgets",
+        "ipycytoscape",
+        "pandas",
+        "sqlalchemy",
+        "numpy",
+        "pyarrow",
+        "matplotlib",
+        "jinja2",
+        "alembic",
+        "nats",
+        "asyncpg",
+        "psycopg",
+        "starlette",
+        "httpx",
+        "jupyterlab",
+        "nbconvert",
+        "nbclient",
+        "jupyter_server",
+    ]
 )
 
 MOST_LINES_OF_A_FUNCTION = 50
@@ -146,7 +168,7 @@ class Walker(ast.NodeVisitor):
         self.generic_visit(node)
         self.functions.pop()
 
-    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815 - ast's name
+    visit_AsyncFunctionDef = visit_FunctionDef
 
     def visit_If(self, node: ast.If) -> None:
         only = "TYPE_CHECKING" in ast.unparse(node.test)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from lowcode_kernel.magics.completion import register_completion, suggest, word_at
 
 from lowcode_kernel.assembly import assemble
 from lowcode_kernel.language import read_cell
+from lowcode_kernel.magics.completion import register_completion, suggest, word_at
 from lowcode_kernel.places import Place
 
 if TYPE_CHECKING:

@@ -1,4 +1,6 @@
-"""The generated flight desk with a real PostgreSQL and a real NATS: who may do what, what is undone, and what is never lost."""
+"""The generated flight desk with a real PostgreSQL and a real NATS: who may do what, what is undone, and what is never
+lost.
+"""
 
 from __future__ import annotations
 
@@ -153,7 +155,7 @@ VIOLATIONS = {
     "DELETE FROM airport WHERE code = 'EWR'": "Refused: It is still used elsewhere and can't be deleted. {}",
     "INSERT INTO airline (code) VALUES ('ZZ')": "Rejected: A value is missing. {'name': 'required'}",
     "INSERT INTO airline (code, name) VALUES ('TOO', 'Long')": "Rejected: A value is not allowed. {'code': 'not allowed'}",
-    "SELECT 1 / 0": "None",
+    "SELECT our_mistake": "None",
 }
 VIOLATE = """
 import asyncio, os, sys, asyncpg

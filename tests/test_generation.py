@@ -1,6 +1,8 @@
-"""Generated code: what each kind of element becomes (folders in golden/generation), that it is ordinary code, and that the same model gives the same bytes.
+"""Generated code: what each kind of element becomes (folders in golden/generation), that it is ordinary code, and that
+the same model gives the same bytes.
 
-A case is a folder: `model.txt` holds cells with `---` between them, the other files are what the element that the folder is named for becomes.
+A case is a folder: `model.txt` holds cells with `---` between them, the other files are what the element that the
+folder is named for becomes.
 """
 
 from __future__ import annotations

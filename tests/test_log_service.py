@@ -12,9 +12,8 @@ import msgspec
 import pytest
 
 from lowcode_kernel.events import Event
-from lowcode_kernel.farm import lake, queue
+from lowcode_kernel.farm import queue
 from lowcode_kernel.farm.analysis import query_logs
-from lowcode_kernel.farm.databases import ensure_database
 from lowcode_kernel.farm.log_service import Settings, log_service_of
 from lowcode_kernel.problems import LowcodeError
 from tests.services import Services, running, services, start
@@ -31,7 +30,6 @@ PATIENCE = timedelta(seconds=60)
 @pytest.fixture(scope="module")
 def farm() -> Iterator[Services]:
     with services() as running_services:
-        ensure_database(running_services.environment, lake.DATABASE)
         yield running_services
 
 
@@ -181,4 +179,4 @@ def test_waiting_for_a_service_that_is_not_there_ends_with_a_hint(farm: Services
 
 def test_the_service_says_what_it_is_not_told() -> None:
     with pytest.raises(LowcodeError, match=r"^the log service is not told LOGS_FILES, NATS_URL; set it$"):
-        Settings.read({"LOGS_CATALOG_URL": "postgresql://"})
+        Settings.read({"LOGS_SERVER_URL": "postgresql://"})

@@ -14,6 +14,10 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import pytest
+
+from lowcode_kernel.elements import Role
+from lowcode_kernel.places import Place
+from lowcode_kernel.problems import Problem
 from lowcode_kernel.widgets.drawing import draw_graph, graph_summary
 from lowcode_kernel.widgets.graph_style import GraphState, found, neighbours, style_of
 from lowcode_kernel.widgets.graph_view import LiveGraph, graph_view
@@ -29,10 +33,6 @@ from lowcode_kernel.widgets.progress_view import live_progress, loading_view, pr
 from lowcode_kernel.widgets.records import ColumnView, EdgeView, GraphView, LoadingView, ModelView, NodeView, TableView
 from lowcode_kernel.widgets.table_view import table_view, value_text
 from lowcode_kernel.widgets.view import View, has_front_end
-
-from lowcode_kernel.elements import Role
-from lowcode_kernel.places import Place
-from lowcode_kernel.problems import Problem
 from tests.browser_lab import flightdesk
 
 if TYPE_CHECKING:

@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING
 import nbformat
 import pytest
 
-from lowcode_kernel.farm import lake, queue, scheduling
+from lowcode_kernel.farm import queue, scheduling
 from lowcode_kernel.farm.analysis import query_logs
-from lowcode_kernel.farm.databases import ensure_database
 from lowcode_kernel.farm.environments import HostAddress
 from lowcode_kernel.farm.log_service import log_service_of
 from lowcode_kernel.farm.worker import worker_of
@@ -97,7 +96,6 @@ def serve(folder: Path, name: str) -> HostAddress:
 def farm() -> Iterator[Farm]:
     with services() as started:
         environment = started.environment
-        ensure_database(environment, lake.DATABASE)
         hosts = (serve(environment.home, "fe1"), serve(environment.home, "fe2"))
         gate = environment.home / "gate"
         os.mkfifo(gate)

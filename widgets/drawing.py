@@ -80,13 +80,11 @@ def static_graph(graph: GraphView, positions: dict[str, Position]) -> Markup:
     image = tag(
         "img", src=f"data:image/svg+xml;base64,{source}", alt=graph_summary(graph), style="max-width:100%;height:auto"
     )
-    return joined(
-        tag("div", *(legend_entry(kind, count) for kind, count in kinds_of(graph).items()), class_="lowcode-legend"),
-        image,
-    )
+    entries = joined(*(_legend_entry(kind, count) for kind, count in kinds_of(graph).items()), by=" ")
+    return joined(tag("div", entries, class_="lowcode-legend"), image)
 
 
-def legend_entry(kind: str, count: int) -> Markup:
+def _legend_entry(kind: str, count: int) -> Markup:
     """Return a kind's dot and count."""
     dot = tag("span", class_="lowcode-dot", style=f"background:{colour_of(kind)}")
     return tag("span", dot, counted(count, kind), class_="lowcode-key")

@@ -120,7 +120,7 @@ class LiveGraph:
             controls.styles(), bar, controls.row(canvas, panel, class_="lowcode-main"), class_="lowcode-live"
         )
 
-    def _toggle(self, kind: str, count: int) -> Any:  # noqa: ANN401 - an ipywidgets control
+    def _toggle(self, kind: str, count: int) -> Any:
         from lowcode_kernel.widgets import controls
 
         return controls.toggle(counted(count, kind), kind, lambda shown: self.show_kind(kind, shown))
@@ -166,7 +166,7 @@ def _more(left_over: int) -> str:
 
 def _canvas(
     graph: GraphView, positions: dict[str, Position], style: list[dict[str, object]], clicked: Callable[[str], None]
-) -> Any:  # noqa: ANN401 - ipycytoscape has no types
+) -> Any:
     from ipycytoscape import CytoscapeWidget
 
     canvas = CytoscapeWidget(

@@ -104,7 +104,7 @@ def _steps(plan: Plan) -> list[Markup]:
         return []
     before = _grouped([step for step in plan.steps if step.before_decision])
     after = _grouped([step for step in plan.steps if not step.before_decision])
-    line = "From here on it is rolled forward. A fault before this point cancels it, and the old version serves on."
+    line = "A fault above cancels, and the old version serves on; below, it is rolled forward."
     point = [(tag("span", line, class_="lowcode-quiet"),)] if before and after else []
     return [_section("Steps"), rows_html((), [*before, *point, *after])]
 

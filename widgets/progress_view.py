@@ -169,7 +169,7 @@ class LiveOutput:
         from IPython.display import display
 
         bundle = self.view._repr_mimebundle_()
-        self._handle = display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        self._handle = display(bundle, raw=True, display_id=True)
 
     def __repr__(self) -> str:
         return self.view.text

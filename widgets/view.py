@@ -43,9 +43,9 @@ class View:
         from IPython.display import display
 
         bundle: dict[str, Any] = self._repr_mimebundle_()
-        display(bundle, raw=True)  # type: ignore[no-untyped-call]
+        display(bundle, raw=True)
         if self.widget is not None and has_front_end():
-            display(self.widget())  # type: ignore[no-untyped-call]
+            display(self.widget())
 
 
 def has_front_end() -> bool:

@@ -145,7 +145,7 @@ class _Transport(xmlrpc.client.Transport):
         super().__init__()
         self.path = str(path)
 
-    def make_connection(self, host: Any) -> UnixConnection:  # noqa: ANN401 - the base class decides
+    def make_connection(self, host: Any) -> UnixConnection:
         connection = UnixConnection(self.path, RPC_SECONDS)
         self._connection = (host, connection)  # what `close` closes
         return connection
@@ -351,7 +351,7 @@ class Supervisor:
                 "the development environment is not running", "start it: %deploy dev or %status dev", code="LK646"
             )
 
-    def _call(self, method: str, *arguments: Any, forgive: tuple[int, ...] = ()) -> Any:  # noqa: ANN401 - as XML-RPC has it
+    def _call(self, method: str, *arguments: Any, forgive: tuple[int, ...] = ()) -> Any:
         """Ask supervisord; a fault in `forgive` is None. Raises LowcodeError where it does not answer, or can't do
         it.
         """

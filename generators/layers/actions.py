@@ -1,4 +1,6 @@
-"""Actions to modules: the arguments' class, the action itself, and `call`, which loads what a request's arguments refer to."""
+"""Actions to modules: the arguments' class, the action itself, and `call`, which loads what a request's arguments
+refer to.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The modules of all elements, in the one order that works: bodies first, since they say which access functions entities need."""
+"""The modules of all elements, in the one order that works: bodies first, since they say which access functions
+entities need.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 
 
 def element_files(app: Application, *, tests: bool = False) -> list[File]:
-    """Return the packages `entities`, `queries`, `actions`, `screens` and `jobs` of an application, unformatted, in no particular order.
+    """Return the packages `entities`, `queries`, `actions`, `screens` and `jobs` of an application, unformatted, in no
+    particular order.
 
     With `tests`, also a module that runs the application's `%%test` cells, which is not part of what is shipped.
     """

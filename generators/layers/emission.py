@@ -3,7 +3,8 @@
     known = DaySummary.find(origin=code, day=day)
     known = await entities.day_summary.find_by_origin_and_day(context, origin=code, day=day)
 
-The tree stays what its author wrote; calls of elements become awaited calls of their modules, references are followed by loading, and settings, roles and
+The tree stays what its author wrote; calls of elements become awaited calls of their modules, references are followed
+by loading, and settings, roles and
 the clock come from the context.
 """
 
@@ -31,7 +32,9 @@ _LONG_NAME = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class EntityFunction:
-    """One access of an entity that some body makes: the method, the attributes it gives, and how a list is sorted and cut."""
+    """One access of an entity that some body makes: the method, the attributes it gives, and how a list is sorted and
+    cut.
+    """
 
     entity: str
     method: str
@@ -81,7 +84,9 @@ class Emitter(ast.NodeTransformer):
         return node if isinstance(node, list) else [node]
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
-        """Return a node with its parts rewritten. Unlike ast's own it leaves the tree as it is: the analysis is keyed by its nodes and used again."""
+        """Return a node with its parts rewritten. Unlike ast's own it leaves the tree as it is: the analysis is keyed
+        by its nodes and used again.
+        """
         changed = copy(node)
         for name, value in ast.iter_fields(node):
             if isinstance(value, list):
@@ -102,7 +107,8 @@ class Emitter(ast.NodeTransformer):
         return cast("ast.expr", self.visit(node))
 
     def key(self, node: ast.expr, *, required: bool = False) -> ast.expr:
-        """Return an expression for the key of what an expression gives: a loaded row's key, or the key that it is already.
+        """Return an expression for the key of what an expression gives: a loaded row's key, or the key that it is
+        already.
 
         With `required` the row is taken to be there: an access by key has no meaning without one.
         """
@@ -213,7 +219,9 @@ class Emitter(ast.NodeTransformer):
         return handler
 
     def visit_GeneratorExp(self, node: ast.GeneratorExp) -> ast.expr:
-        """What awaits inside of a generator would make it an asynchronous one, which `sum` and `any` can't take: make it a list."""
+        """What awaits inside of a generator would make it an asynchronous one, which `sum` and `any` can't take: make
+        it a list.
+        """
         found = cast("ast.GeneratorExp", self.generic_visit(node))
         if any(isinstance(part, ast.Await) for part in ast.walk(found)):
             return ast.ListComp(elt=found.elt, generators=found.generators)
@@ -327,7 +335,7 @@ def label_attribute(entity: str, app: Application) -> str | None:
     columns = columns_of(entity, app) or {}
     texts = [name for name, type_ in columns.items() if type_.name in {"Text", "Email"} and name not in keys]
     named = [name for name in texts if name in {"name", "title"}]
-    return (named or texts or [None])[0]
+    return next(iter(named or texts), None)
 
 
 def _name(text: str) -> ast.Name:
@@ -361,7 +369,9 @@ _OPPOSITE: dict[type[ast.cmpop], ast.cmpop] = {
 
 
 def _negated(node: ast.expr) -> ast.expr:
-    """Return `not node` as a person writes it: `note.resolved` for `not (not note.resolved)`, `a == b` for `not (a != b)`."""
+    """Return `not node` as a person writes it: `note.resolved` for `not (not note.resolved)`, `a == b` for `not (a !=
+    b)`.
+    """
     match node:
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             return operand

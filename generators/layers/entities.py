@@ -1,4 +1,6 @@
-"""Entities to modules: the row's class, and a function with static SQL for each access that some action, screen or job makes. What nothing uses isn't there."""
+"""Entities to modules: the row's class, and a function with static SQL for each access that some action, screen or job
+makes. What nothing uses isn't there.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +66,9 @@ class FunctionView:
 
 
 def entity_files(app: Application, schema: Schema, functions: Iterable[EntityFunction]) -> list[File]:
-    """Return the package `entities`: one module for each entity that has an access function, and the package's `__init__`."""
+    """Return the package `entities`: one module for each entity that has an access function, and the package's
+    `__init__`.
+    """
     by_entity: dict[str, list[EntityFunction]] = {}
     for function in sorted(functions):
         by_entity.setdefault(function.entity, []).append(function)

@@ -113,5 +113,5 @@ def _structs(app: Application) -> File:
     return File(path=f"{app.name}/structs.py", content=text.encode())
 
 
-def _default(optional: bool) -> str:
+def _default(optional: bool) -> str:  # noqa: FBT001 - private
     return " = None" if optional else ""

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 
 def job_files(app: Application, functions: set[EntityFunction]) -> list[File]:
-    """Return the package `jobs` and the notebooks that call into it; the access functions that they use are added to `functions`."""
+    """Return the package `jobs` and the notebooks that call into it; the access functions that they use are added to
+    `functions`.
+    """
     written = [job for job in app.jobs.values() if job.body]
     files = [_module(app, job, functions) for job in written]
     text = render(

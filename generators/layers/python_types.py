@@ -28,7 +28,9 @@ def class_name(name: str) -> str:
 
 
 def annotation(type_: Type, app: Application, *, stored: bool = True) -> str:
-    """Return the annotation of a value. `stored` says that a reference is its key, as in a row; else it is the loaded row."""
+    """Return the annotation of a value. `stored` says that a reference is its key, as in a row; else it is the loaded
+    row.
+    """
     text = _bare(type_, app, stored=stored)
     if type_.many:
         text = f"list[{text}]"

@@ -14,14 +14,14 @@ from lowcode_kernel.generators.layers.python_types import class_name, decoded, s
 from lowcode_kernel.generators.layers.queries import words
 from lowcode_kernel.generators.templating import python_literal, render
 from lowcode_kernel.identifiers import snake_case
-from lowcode_kernel.language.screens import ColumnView, Component, Condition, Input, Value
+from lowcode_kernel.language.screen_model import ColumnView, Component, Condition, Input, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from lowcode_kernel.application import Application
     from lowcode_kernel.elements import Screen
-    from lowcode_kernel.language.screens import Node, ScreenModel
+    from lowcode_kernel.language.screen_model import Node, ScreenModel
     from lowcode_kernel.types import Type
 
 
@@ -75,8 +75,9 @@ class _Writer:
         yield "components: dict[str, object] = {}"
         yield from self._nodes(self.model.nodes)
         inputs = ", ".join(f'"{item.name}": {item.name}' for item in self.model.inputs)
-        options = ", ".join(f'"{item.name}": {self._options(item)}' for item in self.model.inputs if item.entity)
-        yield f'return View(screen="{self.screen.name}", inputs={{{inputs}}}, components=components, options={{{options}}})'
+        options = ", ".join(f'"{item.name}": {self._choices(item.entity)}' for item in self.model.inputs if item.entity)
+        name = f'screen="{self.screen.name}"'
+        yield f"return View({name}, inputs={{{inputs}}}, components=components, options={{{options}}})"
 
     def _input(self, item: Input) -> Iterator[str]:
         if item.default is None:
@@ -89,11 +90,10 @@ class _Writer:
         default = self.emitter.expression(item.default)
         yield f"{item.name} = {default} if arguments.{item.name} is None else arguments.{item.name}"
 
-    def _options(self, item: Input) -> str:
-        function = EntityFunction(entity=item.entity or "", method="options")
-        self.uses.functions.add(function)
+    def _choices(self, entity: str) -> str:
+        self.uses.functions.add(EntityFunction(entity=entity, method="options"))
         self.uses.packages.add("entities")
-        return f"await entities.{snake_case(item.entity or '')}.options(context)"
+        return f"await entities.{snake_case(entity)}.options(context)"
 
     def _nodes(self, nodes: Iterable[Node]) -> Iterator[str]:
         for node in nodes:
@@ -116,18 +116,23 @@ class _Writer:
                 return f'{{"text": {self._shown(component.value)}}}'
             case "metric":
                 return f'{{"value": {self._value(component.value)}}}'
-            case "table":
+            case "table" | "chart":
                 return f'{{"rows": {self._rows(component)}}}'
-            case "chart":
-                axes = [("x", component.x), ("y", component.y)]
-                row = ", ".join(f'"{key}": row.{axis.name}' for key, axis in axes if axis)
-                return f'{{"rows": [{{{row}}} for row in {self._value(component.value)}]}}'
             case "details":
                 return self._details(component)
             case "button":
-                roles = self.app.actions[component.action or ""].roles
-                return f'{{"arguments": {self._arguments(component)}, "allowed": context.has_role({", ".join(map(python_literal, roles))})}}'
+                return self._button(component)
         return f'{{"arguments": {self._arguments(component)}}}'
+
+    def _button(self, component: Component) -> str:
+        """A button has its arguments, whether the user may use it, and what can be chosen for entities that it asks."""
+        roles = ", ".join(map(python_literal, self.app.actions[component.action or ""].roles))
+        asked = [
+            (parameter.name, parameter.type.name) for parameter in component.ask if parameter.type.kind == "entity"
+        ]
+        choices = ", ".join(f'"{name}": {self._choices(entity)}' for name, entity in asked)
+        more = f', "options": {{{choices}}}' if choices else ""
+        return f'{{"arguments": {self._arguments(component)}, "allowed": context.has_role({roles}){more}}}'
 
     def _value(self, node: ast.expr | None) -> str:
         return self.emitter.expression(node) if node is not None else "None"
@@ -145,13 +150,9 @@ class _Writer:
         """Rows go out as they are where every column is shown; else only what is shown, and what a row's link needs."""
         value = self._value(component.value)
         type_ = self.model.body.types.get(component.value) if component.value is not None else None
-        shown = list(
-            dict.fromkeys(
-                [*(column.name for column in component.columns), *(name for _, name in component.row.arguments)]
-                if component.row
-                else [column.name for column in component.columns]
-            )
-        )
+        links = [name for _, name in component.row.arguments] if component.row else []
+        columns = component.columns or tuple(axis for axis in (component.x, component.y) if axis)
+        shown = list(dict.fromkeys([*(column.name for column in columns), *links]))
         if type_ is not None and type_.kind == "query" and set(shown) == set(analyze(self.app).queries[type_.name].row):
             return value
         fields = ", ".join(f'"{name}": row.{name}' for name in shown)

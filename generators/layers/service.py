@@ -1,4 +1,6 @@
-"""The service around the elements: configuration, database, sessions, events, routes. The same for all applications but for names."""
+"""The service around the elements: configuration, database, sessions, events, routes. The same for all applications
+but for names.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from lowcode_kernel.bundle import File
 from lowcode_kernel.generators.layers.python_types import annotation, standard_imports
 from lowcode_kernel.generators.layers.queries import words
 from lowcode_kernel.generators.templating import render
-from lowcode_kernel.language.screens import label_of
+from lowcode_kernel.language.screen_model import label_of
 
 if TYPE_CHECKING:
     from lowcode_kernel.application import Application
@@ -92,7 +94,9 @@ def _names(app: Application, schema: Schema) -> dict[str, object]:
 
 
 def _ordered(app: Application) -> list:  # type: ignore[type-arg]
-    """Return the screens so that a path without parameters is found before one with: /flights/new is no flight. The root comes first in menus."""
+    """Return the screens so that a path without parameters is found before one with: /flights/new is no flight. The
+    root comes first in menus.
+    """
     return sorted(
         app.screens.values(), key=lambda screen: (len(re.findall(r"\{", screen.path)), screen.path != "/", screen.path)
     )

@@ -1,6 +1,7 @@
 """`%%test` cells to a module that runs them, each in a transaction that is rolled back.
 
-What a test sets up goes around the rules of access; what it asks of actions and queries goes by the rules, as a user who has the test's roles.
+What a test sets up goes around the rules of access; what it asks of actions and queries goes by the rules, as a user
+who has the test's roles.
 """
 
 from __future__ import annotations

@@ -17,14 +17,15 @@ from typing import TYPE_CHECKING
 from lowcode_kernel.bundle import File
 from lowcode_kernel.generators.layers.javascript import Call, names_of, written
 from lowcode_kernel.generators.templating import FOLDER, render
-from lowcode_kernel.language.screens import label_of, screen_model
+from lowcode_kernel.language.screen_model import label_of
+from lowcode_kernel.language.screens import screen_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lowcode_kernel.application import Application
     from lowcode_kernel.elements import Parameter, Screen
-    from lowcode_kernel.language.screens import ColumnView, Component, Input, ScreenModel
+    from lowcode_kernel.language.screen_model import ColumnView, Component, Input, ScreenModel
     from lowcode_kernel.types import Type
 
 # where a screen's module imports each name from

@@ -1,6 +1,7 @@
 """The optimizer: passes over the whole application, one file each, in the order of `PASSES`.
 
-A pass takes an application and gives one that means the same, with its findings; where it has nothing to do it gives back the same object. Optimizing
+A pass takes an application and gives one that means the same, with its findings; where it has nothing to do it gives
+back the same object. Optimizing
 twice is optimizing once.
 """
 

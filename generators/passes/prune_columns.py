@@ -52,7 +52,9 @@ def prune_columns(app: Application) -> tuple[Application, tuple[Finding, ...]]:
 
 
 def _uses(app: Application) -> tuple[dict[str, set[str]], dict[str, str]]:
-    """Return the columns read of each query, and the queries whose rows go where they can't be followed, with where that is."""
+    """Return the columns read of each query, and the queries whose rows go where they can't be followed, with where
+    that is.
+    """
     used: dict[str, set[str]] = {}
     escaped: dict[str, str] = {}
     for element, body in analyze(app).bodies.items():

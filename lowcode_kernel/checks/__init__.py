@@ -1,6 +1,7 @@
 """The checks: what is wrong with an application as a whole, all of it at once, each with its place and a way out.
 
-`RULES` is a list of functions from an application to problems. Codes are stable: LK0xx the language, LK1xx names, LK2xx SQL, LK3xx bodies and screens,
+`RULES` is a list of functions from an application to problems. Codes are stable: LK0xx the language, LK1xx names,
+LK2xx SQL, LK3xx bodies and screens,
 LK4xx what is never used, LK5xx access, LK6xx design.
 """
 

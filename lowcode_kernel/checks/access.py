@@ -46,7 +46,8 @@ def check_screen_actions(app: Application) -> Iterator[Problem]:
         for component in model.components():
             action = app.actions.get(component.action or "")
             if action and action.roles and screen.roles and not set(screen.roles) & set(action.roles):
-                fact = f"screen {name} is for {', '.join(screen.roles)}, and its button {component.label!r} for {', '.join(action.roles)}"
+                who, whose = ", ".join(screen.roles), ", ".join(action.roles)
+                fact = f"screen {name} is for {who}, and its button {component.label!r} for {whose}"
                 hint = "give them a role in common"
                 yield Problem(
                     code="LK502", fact=fact, hint=hint, place=screen.place, element=screen.id, severity="warning"

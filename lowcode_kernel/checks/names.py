@@ -41,25 +41,20 @@ def check_types(app: Application) -> Iterator[Problem]:
 
 
 def _typed(element: Element) -> Iterator[tuple[str, Type, Place]]:
+    """Give every type that a definition names, with where it stands."""
+    subject = f"{element.kind} {element.name}"
     match element:
         case Entity() | Struct():
-            yield from (
-                (f"{element.kind} {element.name}.{item.name}", item.type, item.place) for item in element.attributes
-            )
-        case Query() | Screen():
-            yield from (
-                (f"{element.kind} {element.name}({item.name})", item.type, item.place) for item in element.parameters
-            )
-        case Action():
-            yield from ((f"action {element.name}({item.name})", item.type, item.place) for item in element.parameters)
-            if element.returns:
-                yield f"action {element.name}", element.returns, element.place
-        case Integration():
-            for operation in element.operations:
-                if operation.returns:
-                    yield f"operation {element.name}.{operation.name}", operation.returns, operation.place
+            yield from ((f"{subject}.{item.name}", item.type, item.place) for item in element.attributes)
+        case Query() | Screen() | Action():
+            yield from ((f"{subject}({item.name})", item.type, item.place) for item in element.parameters)
         case Setting():
-            yield f"setting {element.name}", element.type, element.place
+            yield subject, element.type, element.place
+    if isinstance(element, Action) and element.returns:
+        yield subject, element.returns, element.place
+    if isinstance(element, Integration):
+        returned = [(f"operation {element.name}.{item.name}", item.returns, item.place) for item in element.operations]
+        yield from ((what, type_, place) for what, type_, place in returned if type_)
 
 
 def check_queries(app: Application) -> Iterator[Problem]:

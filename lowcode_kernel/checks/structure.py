@@ -42,7 +42,9 @@ def check_system_names(app: Application) -> Iterator[Problem]:
 
 
 def check_keys(app: Application) -> Iterator[Problem]:
-    """Keys are of attributes that are always there, references have one key to point at, and no required references form a circle."""
+    """Keys are of attributes that are always there, references have one key to point at, and no required references
+    form a circle.
+    """
     for entity in app.entities.values():
         yield from _check_key(entity, app)
     graph = build_graph(app)
@@ -71,7 +73,8 @@ def _check_key(entity: Entity, app: Application) -> Iterator[Problem]:
     for attribute in entity.attributes:
         target = app.entities.get(attribute.type.name) if attribute.type.kind == "entity" else None
         if target and len(target.key) > 1:
-            fact = f"entity {entity.name}: {attribute.name} refers to {target.name}, whose key has {len(target.key)} attributes"
+            subject = f"entity {entity.name}: {attribute.name}"
+            fact = f"{subject} refers to {target.name}, whose key has {len(target.key)} attributes"
             hint = f"give {target.name} an id, and unique({', '.join(target.key)})"
             yield Problem(code="LK603", fact=fact, hint=hint, place=attribute.place, element=entity.id)
         if attribute.on_delete == "set null" and not attribute.type.optional:

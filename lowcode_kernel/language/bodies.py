@@ -20,7 +20,9 @@ def _tree(body: str) -> ast.Module:
 
 
 def parse_body(body: str, place: Place) -> ast.Module:
-    """Return the tree of a body whose first line stands at `place`; raises LowcodeError at the line and column of a mistake."""
+    """Return the tree of a body whose first line stands at `place`; raises LowcodeError at the line and column of a
+    mistake.
+    """
     try:
         return _tree(body)
     except SyntaxError as error:
@@ -48,7 +50,9 @@ def documentation(tree: ast.Module) -> tuple[str, list[ast.stmt]]:
 
 
 def trailing_comments(body: str) -> dict[int, str]:
-    """Return the comment at the end of each line that has one, by line number: it documents the attribute on that line."""
+    """Return the comment at the end of each line that has one, by line number: it documents the attribute on that
+    line.
+    """
     comments: dict[int, str] = {}
     try:
         for token in tokenize.generate_tokens(io.StringIO(body).readline):

@@ -70,7 +70,9 @@ def _rest(head: Header) -> tuple[Method, str] | None:
 
 
 def read_screen(header: str, body: str, place: Place) -> Screen:
-    """Read a `%%screen` cell: `name "/path/{parameter}" (parameter: Type)`. A path's parameter without a type is typed when the entities are known."""
+    """Read a `%%screen` cell: `name "/path/{parameter}" (parameter: Type)`. A path's parameter without a type is typed
+    when the entities are known.
+    """
     head = read_header(header, place, allowed=("role",))
     match = re.match(r"""(\S+)\s+["']([^"']*)["']\s*(\(.*\))?\s*\Z""", head.subject)
     if not match:
@@ -101,7 +103,9 @@ def read_screen(header: str, body: str, place: Place) -> Screen:
 
 
 def _path_parameters(path: str, typed: tuple[Parameter, ...], place: Place) -> tuple[Parameter, ...]:
-    """Return the path's parameters, typed by the signature, or left for linking: `{customer}` is an entity Customer if there is one, else a text."""
+    """Return the path's parameters, typed by the signature, or left for linking: `{customer}` is an entity Customer if
+    there is one, else a text.
+    """
     by_name = {parameter.name: parameter for parameter in typed}
     names = list(dict.fromkeys([*_BRACED.findall(path), *by_name]))
     return tuple(by_name.get(name) or Parameter(name=name, type=_implied(name), place=place) for name in names)

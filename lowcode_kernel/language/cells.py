@@ -1,4 +1,6 @@
-"""One cell's text to what it defines. The notebook reader and the running kernel both come through here, so that they can't differ."""
+"""One cell's text to what it defines. The notebook reader and the running kernel both come through here, so that they
+can't differ.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,9 @@ class CellReading:
 
 
 def read_cell(text: str, place: Place) -> CellReading:
-    """Read the cell whose first line stands at `place`. Never raises for what a user wrote: what is wrong is in `problems`."""
+    """Read the cell whose first line stands at `place`. Never raises for what a user wrote: what is wrong is in
+    `problems`.
+    """
     if len(text) > _MAX_CELL and "%" in text[:100]:
         fact = f"the cell has {len(text):,} characters"
         return CellReading(

@@ -124,7 +124,9 @@ def _attribute(name: str, annotation: ast.expr, value: ast.expr | None, comment:
 
 
 def _attribute_options(name: str, value: ast.expr | None, place: Place) -> dict[str, Any]:
-    """Return `default`, `unique`, `was` and `on_delete` from what stands behind the `=`: `0`, `unique()`, `was("old", default=0)`, `field(...)`."""
+    """Return `default`, `unique`, `was` and `on_delete` from what stands behind the `=`: `0`, `unique()`, `was("old",
+    default=0)`, `field(...)`.
+    """
     match value:
         case None:
             return {}
@@ -234,28 +236,18 @@ def _check_names(name: str, parts: _Parts) -> None:
     seen: dict[str, Attribute] = {}
     for attribute in parts.attributes:
         if attribute.name in seen:
-            problems.append(
-                Problem(
-                    code="LK023",
-                    fact=f"{name} has two attributes {attribute.name}",
-                    hint="rename one",
-                    place=attribute.place,
-                )
-            )
+            fact = f"{name} has two attributes {attribute.name}"
+            problems.append(Problem(code="LK023", fact=fact, hint="rename one", place=attribute.place))
         seen[attribute.name] = attribute
     if "id" in seen and parts.key != ("id",):
         hint = "leave it out (an id is implied), or say key(id)"
         problems.append(Problem(code="LK023", fact=f"{name} declares id", hint=hint, place=seen["id"].place))
-    for names in [parts.key, *parts.indexes, *parts.uniques]:
-        for used in names:
-            if used not in seen and used != "id":
-                hint = did_you_mean(used, seen)
-                problems.append(
-                    Problem(code="LK101", fact=f'{name} has no attribute "{used}"', hint=hint, place=parts.place)
-                )
+    for used in [used for names in [parts.key, *parts.indexes, *parts.uniques] for used in names]:
+        if used not in seen and used != "id":
+            fact, hint = f'{name} has no attribute "{used}"', did_you_mean(used, seen)
+            problems.append(Problem(code="LK101", fact=fact, hint=hint, place=parts.place))
     if not parts.attributes and not problems:
-        problems.append(
-            Problem(code="LK021", fact=f"{name} has no attributes", hint="write name: Type", place=parts.place)
-        )
+        fact = f"{name} has no attributes"
+        problems.append(Problem(code="LK021", fact=fact, hint="write name: Type", place=parts.place))
     if problems:
         raise LowcodeError(*problems)

@@ -1,4 +1,5 @@
-"""The first line of a definition: `%%action place_order(customer: Customer) -> Order --role Sales --rest "POST /api/orders"`.
+"""The first line of a definition: `%%action place_order(customer: Customer) -> Order --role Sales --rest "POST
+/api/orders"`.
 
 A header is a name, an optional signature in Python's own syntax, and options that start with `--`.
 """
@@ -29,7 +30,9 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """A header in parts. `subject` is what stands before the options, `options` maps each option to the values it was given, in order."""
+    """A header in parts. `subject` is what stands before the options, `options` maps each option to the values it was
+    given, in order.
+    """
 
     subject: str
     options: Mapping[str, tuple[str, ...]]
@@ -134,7 +137,7 @@ def read_name(text: str, what: str, place: Place) -> str:
 
 
 def read_signature(text: str, what: str, place: Place) -> Signature:
-    """Read `name(a: Type, b: Type | None = None) -> Type`; the brackets may be missing where there are no parameters."""
+    """Read `name(a: Type, b: Type | None = None) -> Type`; brackets may be missing where nothing is in them."""
     head, arrow, result = text.partition("->") if "(" not in text else _after_brackets(text)
     name, bracket, _ = head.partition("(")
     read_name(name.strip(), what, place)

@@ -1,8 +1,9 @@
-"""The records of a screen: its inputs, values, components and conditions, as the language reads them and generation needs them."""
+"""The records of a screen: its inputs, values, components and conditions, as the language reads them and generation
+needs them.
+"""
 
 from __future__ import annotations
 
-import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -10,6 +11,8 @@ from lowcode_kernel.bodies import BodyAnalysis
 from lowcode_kernel.types import Type
 
 if TYPE_CHECKING:
+    import ast
+
     from lowcode_kernel.elements import Parameter
 
 InputKind = Literal["text", "date", "number", "choice", "checkbox", "entity"]
@@ -18,7 +21,9 @@ ComponentKind = Literal["title", "text", "section", "metric", "table", "details"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """A control whose value is kept in the screen's address. `default` is evaluated on the server where the address does not give one."""
+    """A control whose value is kept in the screen's address. `default` is evaluated on the server where the address
+    does not give one.
+    """
 
     name: str
     kind: InputKind
@@ -48,7 +53,8 @@ class RowLink:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Component:
-    """One component. `value` is what it shows: a text, a metric's number, a table's or chart's rows, the row of details.
+    """One component. `value` is what it shows: a text, a metric's number, a table's or chart's rows, the row of
+    details.
 
     `arguments` are those of a button's action or a link's screen; `ask` are the parameters that the user is asked for.
     """

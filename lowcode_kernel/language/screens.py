@@ -2,7 +2,8 @@
 
     day = date_input("Day", default=date(2013, 1, 1))
     title(f"Departures of {origin.name}")
-    table(departures(origin=origin, day=day), columns=[number, airline], row=link(flight, flight=row.id), empty="No departures")
+    table(departures(origin=origin, day=day), columns=[number, airline], row=link(flight, flight=row.id), empty="No
+    departures")
 
 Every expression is evaluated on the server, once per view of the screen; the browser gets the data of each component.
 """
@@ -180,27 +181,24 @@ class _Reader:
             self.count += 1
             return self._linked(cast("Literal['button', 'link']", function), call)
         if function not in _KEYWORDS:
-            if function in _INPUTS:
-                self._problem("LK320", f"{function} has no name", f"write value = {function}(...)", call)
-            else:
-                self._problem(
-                    "LK320",
-                    f'there is no component "{function}"',
-                    did_you_mean(function, [*_KEYWORDS, "button", "link", *_INPUTS]),
-                    call,
-                )
+            self._no_component(function, call)
             return None
         self.count += 1
         keywords = {keyword.arg or "": keyword.value for keyword in call.keywords}
         for unknown in [key for key in keywords if key not in _KEYWORDS[function]]:
             self._problem("LK321", f'{function} has no "{unknown}"', did_you_mean(unknown, _KEYWORDS[function]), call)
-        component = Component(
-            id=f"c{self.count}",
-            kind=cast("ComponentKind", function),
-            node=call,
-            label=self._text(keywords.get("label")),
-        )
-        match function:
+        label, kind = self._text(keywords.get("label")), cast("ComponentKind", function)
+        return self._filled(Component(id=f"c{self.count}", kind=kind, node=call, label=label), call, keywords)
+
+    def _no_component(self, function: str, call: ast.Call) -> None:
+        if function in _INPUTS:
+            self._problem("LK320", f"{function} has no name", f"write value = {function}(...)", call)
+            return
+        hint = did_you_mean(function, [*_KEYWORDS, "button", "link", *_INPUTS])
+        self._problem("LK320", f'there is no component "{function}"', hint, call)
+
+    def _filled(self, component: Component, call: ast.Call, keywords: dict[str, ast.expr]) -> Component:
+        match component.kind:
             case "table":
                 return self._table(component, call, keywords)
             case "chart":
@@ -209,9 +207,8 @@ class _Reader:
                 return self._details(component, call, keywords)
             case "metric":
                 label, rest = self._label(call, "metric")
-                return replace(
-                    component, label=label, unit=self._text(keywords.get("unit")), value=self._value(rest, call)
-                )
+                unit = self._text(keywords.get("unit"))
+                return replace(component, label=label, unit=unit, value=self._value(rest, call))
         return replace(component, value=self._value(call.args, call))
 
     def _value(self, arguments: list[ast.expr], call: ast.Call) -> ast.expr | None:
@@ -342,7 +339,9 @@ class _Reader:
         return replace(component, value=value, columns=columns)
 
     def _linked(self, kind: Literal["button", "link"], call: ast.Call) -> Component:
-        """Read `button("Label", action, argument=..., ask=[parameter], confirm="...")` and `link("Label", screen, argument=...)`."""
+        """Read `button("Label", action, argument=..., ask=[parameter], confirm="...")` and `link("Label", screen,
+        argument=...)`.
+        """
         label, rest = self._label(call, kind)
         target = rest[0].id if rest and isinstance(rest[0], ast.Name) else ""
         component = Component(id=f"c{self.count}", kind=kind, node=call, label=label)

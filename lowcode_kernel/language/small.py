@@ -110,7 +110,9 @@ _ARROW = re.compile(r"->\s*([^#\n]+?)\s*(#.*)?$", re.MULTILINE)
 
 
 def arrows_to_tuples(body: str) -> str:
-    """Make `name = GET(...) -> Rate` valid Python: `name = GET(...) , (Rate)`, with every line, and every column before the arrow, where it was."""
+    """Make `name = GET(...) -> Rate` valid Python: `name = GET(...) , (Rate)`, with every line, and every column
+    before the arrow, where it was.
+    """
     return _ARROW.sub(lambda match: f", ({match[1]})", body)
 
 

@@ -17,7 +17,9 @@ _MAX_PRECISION = 1000  # PostgreSQL's limit for numeric
 
 
 def type_of(node: ast.expr, place: Place) -> Type:
-    """Return the type that an annotation means. A name that is no scalar is taken for an entity until the whole application is known."""
+    """Return the type that an annotation means. A name that is no scalar is taken for an entity until the whole
+    application is known.
+    """
     match node:
         case ast.Name(id=name):
             return _named(name, place)

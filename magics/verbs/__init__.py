@@ -1,6 +1,7 @@
 """The verbs: what `%verb` does in a notebook and `lowcode verb NOTEBOOK` in a shell, written once.
 
-A verb declares its arguments and returns a `Result`: a value for programs (`-o VAR`, `--json`), a view for people, and an exit status.
+A verb declares its arguments and returns a `Result`: a value for programs (`-o VAR`, `--json`), a view for people, and
+an exit status.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Verbs that bring the application to an environment and tell how it stands there: plan, deploy, rollback, status, history, stop."""
+"""Verbs that bring the application to an environment and tell how it stands there: plan, deploy, rollback, status,
+history, stop.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Verbs that look at the model: check, graph, impact, explain, generate. None of them has an effect but `generate --out`."""
+"""Verbs that look at the model: check, graph, impact, explain, generate. None of them has an effect but `generate
+--out`.
+"""
 
 from __future__ import annotations
 

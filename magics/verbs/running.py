@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Callable
 
+    from lowcode_kernel.farm.desk import Run
     from lowcode_kernel.magics.workbench import Workbench
 
     Show = Callable[[object], None]
@@ -48,7 +49,8 @@ def _user(bench: Workbench, arguments: Namespace, _: Show) -> Result:
     environment = bench.environment(arguments.environment)
     name = arguments.name or arguments.email.partition("@")[0].replace(".", " ").title()
     password = add_user(environment, app.name, arguments.email, name, arguments.role).reveal()
-    said = f"{name} <{arguments.email}> may sign in on {environment.name} as {', '.join(arguments.role) or 'nobody in particular'}"
+    roles = ", ".join(arguments.role) or "nobody in particular"
+    said = f"{name} <{arguments.email}> may sign in on {environment.name} as {roles}"
     if password and not arguments.output:
         said += f"; the password is {password}"
     return Result(value=password, view=text_view(said))
@@ -60,15 +62,7 @@ def _jobs(bench: Workbench, arguments: Namespace, _: Show) -> Result:
 
     environment, name = bench.environment(arguments.environment), bench.application.name
     if arguments.runs:
-        runs = list_runs(environment, name)
-        rows = [
-            (run.id, run.job, run.state, run.attempt, run.worker, run.started_at, run.finished_at, run.error)
-            for run in runs
-        ]
-        return Result(
-            value=runs,
-            view=table_view("Runs", ("run", "job", "state", "attempt", "worker", "started", "finished", "error"), rows),
-        )
+        return _runs(list_runs(environment, name))
     schedules = list_schedules(environment, name)
     rows = [
         (item.job, item.cron, item.next_tick, item.last_state, item.last_finished, item.last_error)
@@ -77,6 +71,17 @@ def _jobs(bench: Workbench, arguments: Namespace, _: Show) -> Result:
     return Result(
         value=schedules, view=table_view("Jobs", ("job", "schedule", "next", "last run", "finished", "error"), rows)
     )
+
+
+def _runs(runs: tuple[Run, ...]) -> Result:
+    from lowcode_kernel.magics.showing import table_view
+
+    columns = ("run", "job", "state", "attempt", "worker", "started", "finished", "error")
+    rows = [
+        (run.id, run.job, run.state, run.attempt, run.worker, run.started_at, run.finished_at, run.error)
+        for run in runs
+    ]
+    return Result(value=runs, view=table_view("Runs", columns, rows))
 
 
 def _run(bench: Workbench, arguments: Namespace, _: Show) -> Result:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What a verb gives. `value` is for programs; `view` shows itself in a notebook and has a plain form; `status` is the command's exit status."""
+    """What a verb gives. `value` is for programs; `view` shows itself in a notebook and has a plain form; `status` is
+    the command's exit status.
+    """
 
     value: object = None
     view: object = None
@@ -26,7 +28,9 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verb:
-    """A verb. `arguments` adds its own to a parser; `run` gets the bench, the parsed arguments and a function that shows progress."""
+    """A verb. `arguments` adds its own to a parser; `run` gets the bench, the parsed arguments and a function that
+    shows progress.
+    """
 
     name: str
     summary: str
@@ -34,7 +38,7 @@ class Verb:
     arguments: Callable[[argparse.ArgumentParser], None] = field(default=lambda _: None)
 
 
-class Help(Exception):
+class Help(Exception):  # noqa: N818 - not an error
     """Carries the help text to whoever shows it."""
 
 
@@ -44,7 +48,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise LowcodeError.of(f"{self.prog}: {message}", self.format_usage().strip(), code="LK003")
 
-    def print_help(self, file: object = None) -> NoReturn:  # type: ignore[override]
+    def print_help(self, file: object = None) -> NoReturn:
         del file
         raise Help(self.format_help())
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ORIGIN, DAY = "JFK", date(2013, 7, 10)
-COLUMNS = "carrier number origin destination departs_at departure_delay distance".split()
+COLUMNS = ["carrier", "number", "origin", "destination", "departs_at", "departure_delay", "distance"]
 TABLES = """
 CREATE SCHEMA peer;
 CREATE TABLE peer.airline (code text PRIMARY KEY, name text NOT NULL);

@@ -197,7 +197,8 @@ class Person:
     def use_theme(self, name: str) -> None:
         self.execute("apputils:change-theme", {"theme": name})
         light = "true" if name == "JupyterLab Light" else "false"
-        self.page.wait_for_function(f"() => document.body.dataset.jpThemeLight === '{light}'")
+        shown = f"document.body.dataset.jpThemeLight === '{light}'"
+        self.page.wait_for_function(f"() => {shown} && !document.querySelector('#jupyterlab-splash')")
 
 
 @pytest.fixture(scope="session")

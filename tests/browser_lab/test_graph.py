@@ -22,6 +22,8 @@ GRAPH = """import flightdesk
 from lowcode_kernel.widgets.graph_view import graph_view
 graph_view(flightdesk.flightdesk_graph())"""
 SHOTS = Path(os.environ.get("LOWCODE_SCREENSHOTS", ""))
+INSIDE = """() => { const cy = %s._cyreg.cy, box = cy.elements().renderedBoundingBox()
+  return box.x1 >= 0 && box.y1 >= 0 && box.x2 <= cy.width() && box.y2 <= cy.height() && cy.width() > 400 }"""
 CANVAS = "[...document.querySelectorAll('.custom-widget')].find(e => e._cyreg?.cy)"
 MIDDLE = f"""id => {{
   const element = {CANVAS}, cy = element._cyreg.cy
@@ -56,6 +58,7 @@ def click(person: Person, id_: str) -> None:
 def test_a_graph_of_forty_elements_is_drawn_and_answers_a_click(lab: Lab, person: Person) -> None:
     nodes = open_graph(lab, person, "graph.ipynb")
     assert nodes >= 28
+    assert person.page.evaluate(INSIDE % CANVAS)
     shot(person, "graph-light")
     click(person, "query:departures")
     person.page.wait_for_selector(".lowcode-node >> text=departures")
@@ -87,10 +90,8 @@ def test_a_saved_graph_is_drawn_without_its_kernel(lab: Lab, person: Person) -> 
     person.execute("kernelmenu:shutdown")
     person.open(lab.page("doc/tree/saved.ipynb"))
     person.page.wait_for_selector(".lowcode-static img")
-    assert (
-        person.page.locator("text=model not found").count() == 0
-        or person.page.locator("text=model not found").is_hidden()
-    )
+    person.page.locator("text=model not found").wait_for(state="attached")
+    assert person.page.locator("text=model not found").is_hidden()
     shot(person, "graph-saved-light")
 
 

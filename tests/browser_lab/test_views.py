@@ -58,8 +58,8 @@ def test_progress_is_replaced_and_not_repeated(lab: Lab, person: Person) -> None
 def test_elements_and_logs_are_shown(lab: Lab, person: Person) -> None:
     person.open(lab.write("model.ipynb", f"{IMPORTS}\n{MODEL}", LOGS))
     person.run_all()
-    shown(person, "model", ".lowcode-tag >> text=refused")
-    person.page.locator(".lowcode-tag >> text=refused").scroll_into_view_if_needed()
+    shown(person, "model", ".lowcode-tag:text('refused')")
+    person.page.locator(".lowcode-tag:text('refused')").scroll_into_view_if_needed()
     shot(person, "logs-dark")
     assert person.errors == []
 

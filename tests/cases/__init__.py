@@ -1,4 +1,6 @@
-"""Cases as texts: a file holds cells, a line of `=`, and what is expected. `LOWCODE_UPDATE=1` rewrites what is expected."""
+"""Cases as texts: a file holds cells, a line of `=`, and what is expected. `LOWCODE_UPDATE=1` rewrites what is
+expected.
+"""
 
 from __future__ import annotations
 

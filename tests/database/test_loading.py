@@ -6,11 +6,11 @@ import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
+
+from lowcode_kernel.evolution import evolve
 from lowcode_kernel.farm import loading
 from lowcode_kernel.farm.environments import Environment, Secret
 from lowcode_kernel.farm.loading import load_data
-
-from lowcode_kernel.evolution import evolve
 from lowcode_kernel.problems import LowcodeError
 from lowcode_kernel.relational import schema_of
 

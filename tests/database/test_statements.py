@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from lowcode_kernel.generators.layers import statements
-from lowcode_kernel.generators.templating import python_literal, render
 
 from lowcode_kernel.evolution import evolve
+from lowcode_kernel.generators.layers import statements
+from lowcode_kernel.generators.templating import python_literal, render
 from lowcode_kernel.relational import schema_of
 
 MODEL = """%app shop

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from lowcode_kernel.generators.layers.upgrade import lineage, upgrade_files, upgrade_problems
 
+from lowcode_kernel.generators.layers.upgrade import lineage, upgrade_files, upgrade_problems
 from lowcode_kernel.problems import LowcodeError
 
 if TYPE_CHECKING:
