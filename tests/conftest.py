@@ -16,7 +16,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import FrameType
+
+    from playwright.sync_api import Browser
 
 ROOT = Path(__file__).resolve().parents[1]
 # slow machines are not failures, and CI tries the same examples each time
@@ -25,6 +28,10 @@ settings.register_profile("ci", settings.get_profile("desk"), derandomize=True, 
 settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM_ARGUMENTS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
 # the first test of the farm suite may have to build the hosts' file system
 FARM_SECONDS = 600
 
@@ -41,6 +48,17 @@ def chromium_path() -> str:
     if path is None:
         pytest.skip("the browser suite needs chromium; see tests/provision.sh")
     return path
+
+
+@pytest.fixture(scope="session")
+def one_chromium(chromium_path: str) -> Iterator[Browser]:
+    """One Chromium for all suites: Playwright's synchronous driver can't be started twice in a process."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=chromium_path, args=list(CHROMIUM_ARGUMENTS))
+        yield found
+        found.close()
 
 
 @pytest.fixture(scope="session")
@@ -62,9 +80,11 @@ def _stop(number: int, frame: FrameType | None, of: int = os.getpid()) -> None:
     os.kill(os.getpid(), number)
 
 
-def is_slow(item: pytest.Item) -> bool:
-    """Say whether a test belongs to a suite that takes minutes."""
-    return any(item.get_closest_marker(name) for name in ("browser", "farm"))
+def slowness(item: pytest.Item) -> int:
+    """Return when a test has its turn: the suites that take minutes last, and of them the browser's after all others,
+    for Playwright's driver keeps an event loop in this thread, in which no other can run.
+    """
+    return next((turn for turn, name in ((2, "browser"), (1, "farm")) if item.get_closest_marker(name)), 0)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -75,4 +95,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="the browser suite needs chromium; see tests/provision.sh"))
         if item.get_closest_marker("farm") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(FARM_SECONDS))
-    items.sort(key=is_slow)
+    items.sort(key=slowness)

@@ -1,0 +1,100 @@
+"""The tour in JupyterLab: every cell runs, and what it shows is drawn, answers, and fits the page."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lowcode_kernel.graph import build_graph
+from lowcode_kernel.notebook import read_notebook
+from tests.browser_lab.test_graph import CANVAS, click
+from tests.tour.conftest import NOTEBOOKS, TOUR, picture
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.sync_api import Locator
+
+    from tests.browser_lab.conftest import Person
+    from tests.tour.conftest import Tour
+
+SHOW = """text => {
+  const panel = window.jupyterapp.shell.currentWidget.content
+  const at = panel.widgets.findIndex(cell => cell.model.type === 'code' && cell.model.sharedModel.source.startsWith(text))
+  panel.activeCellIndex = at
+  panel.widgets[at].node.scrollIntoView({block: 'start'})
+  return at
+}"""
+
+
+def show(person: Person, text: str) -> Locator:
+    """Bring the code cell that begins with a text to the top of the page; return it."""
+    at = person.page.evaluate(SHOW, text)
+    cell = person.page.locator(f".jp-Cell[data-windowed-list-index='{at}']")
+    cell.wait_for()
+    return cell
+
+
+def expected_graph(folder: Path) -> set[str]:
+    """Return the ids that the graph has where the notebook asks for it: the cells below it change the application."""
+    document = json.loads((NOTEBOOKS / TOUR).read_text())
+    at = next(at for at, cell in enumerate(document["cells"]) if "".join(cell["source"]).strip() == "%graph")
+    document["cells"] = document["cells"][:at]
+    path = folder / "until_graph.ipynb"
+    path.write_text(json.dumps(document))
+    return set(build_graph(read_notebook(path).application).nodes)
+
+
+def test_every_cell_ran_and_none_failed(tour: Tour) -> None:
+    failed = [
+        f"{''.join(cell['source'])[:60]}: {output['ename']}: {output['evalue']}"
+        for cell in tour.cells
+        for output in cell["outputs"]
+        if output["output_type"] == "error"
+    ]
+    assert failed == []
+    assert all(cell["execution_count"] for cell in tour.cells)
+    assert len(tour.cells) == sum(cell["cell_type"] == "code" for cell in json.loads((NOTEBOOKS / TOUR).read_text())["cells"])
+    assert not [cell for cell in tour.cells for output in cell["outputs"] if output.get("name") == "stderr"]
+
+
+def test_the_graph_has_all_elements_and_a_click_is_answered(tour: Tour, tmp_path: Path) -> None:
+    person = tour.person
+    show(person, "%graph")
+    nodes = expected_graph(tmp_path)
+    person.page.locator(".lowcode-graph canvas").first.wait_for()
+    person.page.wait_for_function(f"() => {CANVAS}?._cyreg.cy.nodes().length === {len(nodes)}")
+    assert set(person.page.evaluate(f"() => {CANVAS}._cyreg.cy.nodes().map(node => node.id())")) == nodes
+    click(person, "query:departures")
+    person.page.wait_for_selector(".lowcode-node >> text=departures")
+    person.page.wait_for_selector(".lowcode-panel pre >> text=SELECT")
+    person.page.locator(".lowcode-panel .lowcode-neighbour", has_text="Airport").wait_for()
+    show(person, "%graph")
+    picture(person.page, "tour-graph")
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown", "name"),
+    [
+        ("%plan dev", ".lowcode-plan", "tour-plan"),
+        ("%deploy dev", ".lowcode-progress", "tour-deploy"),
+        ("%%logs dev -o", ".lowcode table", "tour-logs"),
+        ("%explain", ".lowcode-problem", "tour-explain"),
+        ("%%query departures", ".lowcode", "tour-query"),
+        ("%data dev", ".lowcode", "tour-data"),
+        ("%history", ".lowcode table", "tour-history"),
+    ],
+)
+def test_what_a_verb_answers_is_seen_and_fits_its_cell(tour: Tour, cell: str, shown: str, name: str) -> None:
+    found = show(tour.person, cell)
+    output = found.locator(shown).first
+    output.wait_for()
+    width = output.evaluate("element => [element.scrollWidth, element.clientWidth]")
+    assert width[0] <= width[1] + 1, f"{name} is wider than its cell"
+    picture(tour.person.page, name)
+
+
+def test_the_browser_had_nothing_to_complain_of(tour: Tour) -> None:
+    assert tour.person.errors == []
