@@ -1,9 +1,9 @@
 """Where each node of a graph stands: layers from left to right, users before what they use.
 
-Three steps, as Sugiyama's method has them, each linear or nearly so (3 ms at 1,000 nodes): the longest path gives the
-layer, sweeps by the mean position of the neighbours give the order within it, and a layer that is too tall is folded
-into several columns. Nodes without edges go below, in rows. Source: K. Sugiyama, S. Tagawa, M. Toda, Methods for Visual
-Understanding of Hierarchical System Structures, 1981.
+Three steps, as Sugiyama's method has them, each linear or nearly so (16 ms at 1,000 nodes, 2026-11-23): the longest
+path gives the layer, sweeps by the mean position of the neighbours give the order within it, and a layer that is too
+tall is folded into several columns. Nodes without edges go below, in rows. Source: K. Sugiyama, S. Tagawa, M. Toda,
+Methods for Visual Understanding of Hierarchical System Structures, 1981.
 """
 
 from __future__ import annotations

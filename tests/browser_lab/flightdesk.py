@@ -47,6 +47,11 @@ _USES = {
     "test:a note is refused without text": "action:write_note",
     "test:late means more than 15 minutes": "query:day_totals",
     "setting:late_after": "",
+    "screen:gates": "query:gates_of_day action:assign_gate role:Supervisor",
+    "action:assign_gate": "entity:Flight struct:Gate role:Supervisor",
+    "query:gates_of_day": "entity:Flight",
+    "test:a supervisor resolves a note": "action:resolve_note",
+    "test:a gate is free before it is given": "action:assign_gate",
 }
 _WAYS = {
     "entity": "reads",

@@ -57,7 +57,7 @@ def click(person: Person, id_: str) -> None:
 
 def test_a_graph_of_forty_elements_is_drawn_and_answers_a_click(lab: Lab, person: Person) -> None:
     nodes = open_graph(lab, person, "graph.ipynb")
-    assert nodes >= 28
+    assert nodes == 40
     assert person.page.evaluate(INSIDE % CANVAS)
     shot(person, "graph-light")
     click(person, "query:departures")

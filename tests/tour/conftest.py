@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lowcode_kernel.farm.development import find_development, stop_development
-from tests.browser_lab.conftest import ROOT, Lab, Person, chromium, lab  # noqa: F401 - two of them are fixtures
+from tests.browser_lab.conftest import ROOT, Lab, Person, lab  # noqa: F401 - the fixture `lab`
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +68,7 @@ def tour(request: pytest.FixtureRequest) -> Iterator[Tour]:
             server: Lab = request.getfixturevalue("lab")
         for name in (TOUR, *BESIDE):
             shutil.copy(NOTEBOOKS / name, server.folder / name)
-        page = request.getfixturevalue("chromium").new_page(viewport={"width": 1360, "height": 900})
+        page = request.getfixturevalue("one_chromium").new_page(viewport={"width": 1360, "height": 900})
         person = Person(page)
         try:
             cells = run(person, server)
@@ -85,7 +85,9 @@ def run(person: Person, server: Lab) -> list[dict[str, Any]]:
     """Open the notebook, run all of it, and return its code cells."""
     person.open(server.page(f"doc/tree/{TOUR}"))
     person.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); return true }")
-    person.page.wait_for_function("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'busy'")
+    person.page.wait_for_function(
+        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'busy'"
+    )
     person.page.wait_for_function(ENDED, timeout=RUN_SECONDS * 1000, polling=500)  # it reads the whole notebook
     cells: list[dict[str, Any]] = person.page.evaluate(f"() => {CELLS}")
     return cells

@@ -115,7 +115,10 @@ def nothing_stays(running: Demo) -> None:
 def test_a_demo_ends_well_and_leaves_nothing(tmp_path: Path) -> None:
     cells = [*cells_of_the_tour()[:MODEL], "%check", "%deploy dev -o release", REPORT]
     with demo(notebook(tmp_path, *cells)) as running:
-        eventually(lambda: running.process.poll() is not None or any("postgres" in one for one in running.processes()), "its database")
+        eventually(
+            lambda: running.process.poll() is not None or any("postgres" in one for one in running.processes()),
+            "its database",
+        )
         status, said, complained = running.ended()
         assert (status, complained) == (0, "")
         assert said.splitlines()[0].endswith(f"{MODEL + 3} cells")

@@ -56,7 +56,9 @@ def test_every_cell_ran_and_none_failed(tour: Tour) -> None:
     ]
     assert failed == []
     assert all(cell["execution_count"] for cell in tour.cells)
-    assert len(tour.cells) == sum(cell["cell_type"] == "code" for cell in json.loads((NOTEBOOKS / TOUR).read_text())["cells"])
+    assert len(tour.cells) == sum(
+        cell["cell_type"] == "code" for cell in json.loads((NOTEBOOKS / TOUR).read_text())["cells"]
+    )
     assert not [cell for cell in tour.cells for output in cell["outputs"] if output.get("name") == "stderr"]
 
 
