@@ -11,7 +11,7 @@ unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH PYTHONSTARTUP MAKEFLAGS MFLAGS MAKELE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo lab test check bench setup provision clean
+.PHONY: help demo lab test check faults bench setup provision clean
 
 help:            ## say what there is
 	@sed -n 's/^\([a-z]*\): .*## \(.*\)/make \1	\2/p' Makefile | expand -t 14
@@ -40,6 +40,9 @@ test: provision .venv/.stamp-dev  ## everything that CI runs: check, then all te
 
 check: .venv/.stamp-dev  ## format, lint, types, architecture, packaging
 	@exec $(BIN)/python tests/checks/check.py
+
+faults: .venv/.stamp-dev  ## the whole campaign of faults against deployments, of which `make test` runs a third
+	@exec $(BIN)/python -m pytest --campaign -m campaign tests
 
 bench: .venv/.stamp-dev  ## compare with a hand-written service; writes build/bench.json and build/bench.md
 	@exec $(BIN)/python -m tests.bench

@@ -55,7 +55,7 @@ def make_plan(
         previous=previous.version if previous else None,
         hosts=tuple(facts.host for facts in host_facts),
         changes=changes,
-        rows={change.table: database_facts.rows.get(change.table, 0) for change in changes},
+        rows={table: rows for table, rows in database_facts.rows.items() if table in {c.table for c in changes}},
         steps=_numbered(drafts),
         problems=problems,
         notices=tuple(_notices(bundle, host_facts, database_facts, previous)) if drafts else (),

@@ -43,7 +43,15 @@ class Notebook:
                 register(self._verb(name), "line", name)
         for name in ("data", "test"):
             register(self._verb(name), "line", name)
+        self._complete()
         register(self._logs, "cell", "logs")
+
+    def _complete(self) -> None:
+        """Suggest names while one types; a plain shell without a completer has none."""
+        from lowcode_kernel.magics.completion import register_completion
+
+        if getattr(self.shell, "Completer", None) is not None:
+            register_completion(self.shell, lambda: self.session.model.application)
 
     @property
     def workbench(self) -> Workbench:

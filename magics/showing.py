@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lowcode_kernel.widgets.records import ColumnView, EdgeView, GraphView, LoadingView, ModelView, NodeView, TableView
 from lowcode_kernel.widgets.view import View
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lowcode_kernel.graph import Graph
     from lowcode_kernel.plan import Plan, Progress, Release
     from lowcode_kernel.problems import Problem
+    from lowcode_kernel.widgets.markup import Markup
     from lowcode_kernel.widgets.records import LoadingState
 
 
@@ -81,16 +82,22 @@ def _node(element: Element) -> NodeView:
 def table_view(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], seconds: float | None = None
 ) -> View:
-    """Show rows."""
+    """Show rows. A column in which no row says anything is left out."""
     from lowcode_kernel.widgets.table_view import table_view as show
 
-    table = TableView(
-        columns=tuple(ColumnView(name=name) for name in columns),
-        rows=tuple(map(tuple, rows)),
+    return show(_table(title, columns, tuple(map(tuple, rows)), seconds))
+
+
+def _table(
+    title: str, columns: Sequence[str], rows: tuple[tuple[object, ...], ...], seconds: float | None = None
+) -> TableView:
+    telling = [at for at in range(len(columns)) if not rows or any(row[at] not in ("", None) for row in rows)]
+    return TableView(
+        columns=tuple(ColumnView(name=columns[at]) for at in telling),
+        rows=tuple(tuple(row[at] for at in telling) for row in rows),
         title=title,
         seconds=seconds,
     )
-    return show(table)
 
 
 def text_view(text: str) -> View:
@@ -102,29 +109,26 @@ def text_view(text: str) -> View:
 
 def findings_view(findings: Sequence[Finding]) -> View:
     """Show what the optimizer did and why, with the SQL before and after."""
-    from lowcode_kernel.widgets.highlighting import highlighted
-    from lowcode_kernel.widgets.markup import Markup, page, tag
+    from lowcode_kernel.widgets.markup import page
 
     if not findings:
         return text_view("The optimizer found nothing to do.")
-    blocks = []
-    for finding in findings:
-        head = [
-            tag("b", finding.what),
-            tag("span", f" {finding.why}. {finding.saved}".rstrip(), class_="lowcode-quiet"),
-            " ",
-            str(finding.place),
-        ]
-        sql = [tag("pre", highlighted(text, "sql")) for text in (finding.before, finding.after) if text]
-        words = ["before", "after"] if finding.after else ["what was there"]
-        more = [tag("details", tag("summary", " and ".join(words)), *sql)] if sql else []
-        blocks.append(
-            tag(
-                "div", tag("div", *head), *more, class_="lowcode-problem" + ("" if finding.acted else " lowcode-notice")
-            )
-        )
     text = "\n".join(f"{'did' if finding.acted else 'kept'}  {finding}" for finding in findings)
-    return View(text, page(*blocks) if blocks else Markup())
+    return View(text, page(*map(_finding, findings)))
+
+
+def _finding(finding: Finding) -> Markup:
+    from lowcode_kernel.widgets.highlighting import highlighted
+    from lowcode_kernel.widgets.markup import tag
+
+    place = tag("span", str(finding.place), class_="lowcode-quiet", style="float:right")
+    head = [place, tag("b", finding.what), ": ", finding.why]
+    saved = [" ", tag("span", f"saves {finding.saved}", class_="lowcode-tag lowcode-good")] if finding.saved else []
+    sql = [highlighted(text, "sql") for text in (finding.before, finding.after) if text]
+    words = "before and after" if finding.after else "what was there"
+    more = [tag("details", tag("summary", words), *sql)] if sql else []
+    mark = "lowcode-acted" if finding.acted else "lowcode-notice"
+    return tag("div", *head, *saved, *more, class_=f"lowcode-problem {mark}")
 
 
 def bundle_view(bundle: Bundle, seconds: float, written: Written | None) -> View:
@@ -166,23 +170,30 @@ def release_view(release: Release, environment: Environment) -> View:
 
 def status_view(status: Status, environment: Environment) -> View:
     """Show what each host has and serves."""
+    from lowcode_kernel.widgets.markup import page, tag
+    from lowcode_kernel.widgets.table_view import table_html
+
     rows = [
         (facts.host, facts.current or "-", ", ".join(facts.running), f"{facts.free_bytes / 1e9:.1f} GB", facts.fault)
         for facts in status.hosts
     ]
-    title = f"{status.application} on {status.environment}" + (
-        f" at {environment.public_url}" if environment.public_url else ""
-    )
-    return table_view(title, ("host", "serves", "runs", "free", "fault"), rows)
+    columns = ("host", "serves", "runs", "free", "fault")
+    title, url = f"{status.application} on {status.environment}", environment.public_url
+    if not url:
+        return table_view(title, columns, rows)
+    link = [tag("b", title), " at ", tag("a", url, href=url, target="_blank")]
+    text = table_view(f"{title} at {url}", columns, rows).text
+    return View(text, page(tag("p", *link), table_html(_table("", columns, tuple(rows)))))
 
 
 def history_view(releases: Sequence[Release]) -> View:
-    """Show deployments, newest first."""
+    """Show deployments, newest first; the newest that succeeded is what serves."""
+    now = next((release for release in releases if release.state == "deployed"), None)
     rows = [
-        (r.version, r.state, r.previous or "-", r.started_at.isoformat(" ", "seconds"), r.by, r.detail)
+        (r.version, f"{r.state}, serves now" if r is now else r.state, r.previous, r.started_at, r.by, r.detail)
         for r in releases
     ]
-    return table_view("Deployments", ("version", "state", "before", "started", "by", "detail"), rows)
+    return table_view("Deployments", ("version", "state", "in place of", "started", "by", "detail"), rows)
 
 
 def in_notebook() -> bool:
@@ -192,71 +203,54 @@ def in_notebook() -> bool:
     return get_ipython() is not None
 
 
-class _Live:
-    """A view that changes while work goes on: a display that is updated in a notebook, a line a change elsewhere."""
-
-    def __init__(self) -> None:
-        self.handle: Any = None
-
-    def show(self, view: View) -> None:
-        from IPython.display import display
-
-        if not in_notebook():
-            return
-        bundle: dict[str, Any] = view._repr_mimebundle_()
-        if self.handle is None:
-            self.handle = display(bundle, raw=True, display_id=True)
-        else:
-            self.handle.update(bundle, raw=True)
-
-
-class ProgressOf(_Live):
+class ProgressOf:
     """The progress of a deployment. `report` is given to the farm; `say` gets a line for each change where no notebook
     shows it.
     """
 
     def __init__(self, title: str, say: Callable[[object], None]) -> None:
-        super().__init__()
-        self.title, self.say = title, say
-        self.reports: list[Progress] = []
-        self.start = perf_counter()
+        from lowcode_kernel.widgets.progress_view import live_progress
+
+        self._say, self._live = say, live_progress(title)
+        _display(self._live)
 
     def report(self, progress: Progress) -> None:
         """Take in a step's change of state."""
         from lowcode_kernel.widgets.progress_view import progress_line
 
-        self.reports.append(progress)
-        if in_notebook():
-            self._refresh(None)
-        elif progress.state in {"done", "failed", "undone"}:
-            self.say(progress_line(progress))
+        self._live.report(progress)
+        if not in_notebook() and progress.state in {"done", "failed", "undone"}:
+            self._say(progress_line(progress))
 
     def finish(self) -> None:
         """Show the last state with the time it took."""
-        if in_notebook():
-            self._refresh(perf_counter() - self.start)
-
-    def _refresh(self, seconds: float | None) -> None:
-        from lowcode_kernel.widgets.progress_view import progress_view
-
-        self.show(progress_view(self.title, (), tuple(self.reports), seconds))
+        self._live.finish()
 
 
-class LoadingOf(_Live):
+class LoadingOf:
     """The progress of loading data. `report(entity, done, total)` is given to the loader."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.loads: dict[str, LoadingView] = {}
-        self.starts: dict[str, float] = {}
+        from lowcode_kernel.widgets.progress_view import live_loading
+
+        self._live = live_loading()
+        self._starts: dict[str, float] = {}
+        _display(self._live)
 
     def report(self, entity: str, done: int, total: int) -> None:
         """Take in how many rows of an entity are written."""
-        from lowcode_kernel.widgets.progress_view import loading_view
-
-        start = self.starts.setdefault(entity, perf_counter())
+        start = self._starts.setdefault(entity, perf_counter())
         state: LoadingState = "done" if done >= total else "running"
-        self.loads[entity] = LoadingView(
-            entity=entity, rows=done, total=total, seconds=perf_counter() - start, state=state
-        )
-        self.show(loading_view(tuple(self.loads.values())))
+        seconds = perf_counter() - start
+        self._live.report(LoadingView(entity=entity, rows=done, total=total, seconds=seconds, state=state))
+
+    def finish(self) -> None:
+        """Show the last state of all bars."""
+        self._live.finish()
+
+
+def _display(view: object) -> None:
+    if in_notebook():
+        from IPython.display import display
+
+        display(view)

@@ -87,8 +87,24 @@ def slowness(item: pytest.Item) -> int:
     return next((turn for turn, name in ((2, "browser"), (1, "farm")) if item.get_closest_marker(name)), 0)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `make faults` run the whole campaigns."""
+    parser.addoption("--campaign", action="store_true", help="run all cases of the long campaigns, not every third")
+
+
+def _slice_campaigns(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep every third case of a campaign, the same ones each time; the others are counted as deselected."""
+    cases = [item for item in items if item.get_closest_marker("campaign")]
+    if config.getoption("--campaign") or any("::" in word for word in config.args):
+        return
+    left_out = {item for number, item in enumerate(cases) if number % 3}
+    config.hook.pytest_deselected(items=list(left_out))
+    items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip what this machine can't run, and put the slow suites last: a failure should show early."""
+    _slice_campaigns(config, items)
     missing = chromium() is None
     for item in items:
         if missing and item.get_closest_marker("browser"):

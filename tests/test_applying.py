@@ -227,6 +227,7 @@ def taken_over(farm: Farm) -> None:
             return
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize(("step", "state"), CRASHES)
 def test_a_controller_killed_before_the_decision_is_cleaned_up_after(farm: Farm, step: str, state: str) -> None:
     old, new = current(farm), another()
@@ -235,6 +236,7 @@ def test_a_controller_killed_before_the_decision_is_cleaned_up_after(farm: Farm,
     assert_cancelled(farm, old, new.version)
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize(
     ("step", "state"), [("decide", "done"), *[(step, state) for step in AFTER for state in STATES]]
 )

@@ -69,10 +69,20 @@ def _database(plan: Plan) -> list[Markup]:
             if plan.is_noop or plan.problems
             else [tag("div", "The database stays as it is.", class_="lowcode-quiet")]
         )
-    rows = [_change_row(change, plan.rows.get(change.table)) for change in plan.changes]
     statements = highlighted(";\n".join(change.sql.strip().rstrip(";") for change in plan.changes) + ";", "sql")
     folded = tag("details", tag("summary", "Statements"), statements)
-    return [_section("Database"), rows_html(("change", "table", "rows", "while it runs", "risk"), rows), folded]
+    parts = [_changes(plan), folded]
+    if all(change.table not in plan.rows for change in plan.changes):  # a first deployment: nothing to be careful with
+        summary = tag("summary", f"{len(plan.changes)} changes, all of tables that are new: nobody waits")
+        parts = [tag("details", summary, *parts)]
+    return [_section("Database"), *parts]
+
+
+def _changes(plan: Plan) -> Markup:
+    risky = any(change.risk for change in plan.changes)
+    headings = ("change", "table", "rows", "while it runs", *(("risk",) if risky else ()))
+    rows = (_change_row(change, plan.rows.get(change.table)) for change in plan.changes)
+    return rows_html(headings, (row if risky else row[:-1] for row in rows))
 
 
 def _change_row(change: Change, rows: int | None) -> tuple[object, ...]:

@@ -33,9 +33,9 @@ def _data(bench: Workbench, arguments: Namespace, _: Show) -> Result:
     progress = LoadingOf()
     reports = load_data(environment, app, history[-1], bench.folder, progress.report, replace=arguments.replace)
     rows = [(report.entity, report.rows, report.written, report.there, round(report.seconds, 2)) for report in reports]
-    return Result(
-        value=reports, view=table_view("Data", ("entity", "rows", "written", "there already", "seconds"), rows)
-    )
+    view = table_view("Data", ("entity", "rows", "written", "there already", "seconds"), rows)
+    progress.finish()
+    return Result(value=reports, view=view)
 
 
 def _user(bench: Workbench, arguments: Namespace, _: Show) -> Result:
