@@ -66,7 +66,8 @@ class Notebook:
 
     def _before_cell(self, info: ExecutionInfo) -> None:
         cell_id = getattr(info, "cell_id", None)
-        self.session.run_cell(str(info.raw_cell or ""), cell_id=cell_id, count=self.shell.execution_count)
+        count = self.shell.execution_count - int(bool(info.store_history))  # it counts the cell before it runs
+        self.session.run_cell(str(info.raw_cell or ""), cell_id=cell_id, count=count)
 
     # definitions
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lowcode_kernel.elements import Action, Data, Entity, Integration, Job, Query, Screen, Setting, Struct
-from lowcode_kernel.widgets.highlighting import highlighted
 from lowcode_kernel.widgets.markup import Markup, joined, page, tag
 from lowcode_kernel.widgets.panel import kind_chip
 from lowcode_kernel.widgets.problems_view import problems_html, problems_text
@@ -22,11 +21,12 @@ if TYPE_CHECKING:
 
 
 def model_view(model: ModelView) -> View:
-    """Show one element: its head, its parts, who uses it, its problems."""
+    """Show one element: its head, its parts, who uses it, its problems. Its code stands in the cell above."""
     element = model.element
-    body = [_doc(element), *_parts(model), _used("Uses", model.uses), _used("Used by", model.used_by)]
-    problems = [tag("div", problems_html(model.problems))] if model.problems else []
-    card = tag("div", _head(element), tag("div", *problems, *body, class_="lowcode-body"), class_="lowcode-card")
+    parts = joined(_doc(element), *_parts(model), _used("Uses", model.uses), _used("Used by", model.used_by))
+    problems = tag("div", problems_html(model.problems)) if model.problems else Markup()
+    body = [tag("div", problems, parts, class_="lowcode-body")] if problems or parts else []
+    card = tag("div", _head(element), *body, class_="lowcode-card")
     return View(model_text(model), page(card))
 
 
@@ -99,12 +99,10 @@ def _parts(model: ModelView) -> list[Markup]:
             return [_attributes(entity.attributes), *_entity_rules(entity)]
         case Struct() as struct:
             return [_attributes(struct.attributes)]
-        case Query() as query:
-            return [highlighted(query.sql, "sql"), _columns(model)]
+        case Query():
+            return [_columns(model)]
         case Integration() as integration:
             return [_operations(integration.operations)]
-        case Data(sql=str(sql)):
-            return [highlighted(sql, "sql")]
     return []
 
 

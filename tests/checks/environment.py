@@ -27,7 +27,32 @@ BIN = VENV / "bin"
 SHOWN = {"kernels/lowcode": "lowcode_kernel/kernel", "labextensions/lowcode-kernel": "magics/labextension"}
 
 KEPT = frozenset(
-    ["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX", "PIP_CERT", "PIP_CLIENT_CERT", "PIP_PROXY", "PIP_TRUSTED_HOST", "PIP_DEFAULT_TIMEOUT", "PIP_RETRIES", "PIP_CACHE_DIR", "PIP_CONFIG_FILE", "UV_INDEX", "UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_NATIVE_TLS", "UV_SYSTEM_CERTS", "UV_INSECURE_HOST", "UV_HTTP_TIMEOUT", "UV_OFFLINE", "UV_CACHE_DIR", "UV_NO_CACHE", "UV_LINK_MODE", "UV_CONFIG_FILE"]
+    [
+        "PIP_INDEX_URL",
+        "PIP_EXTRA_INDEX_URL",
+        "PIP_FIND_LINKS",
+        "PIP_NO_INDEX",
+        "PIP_CERT",
+        "PIP_CLIENT_CERT",
+        "PIP_PROXY",
+        "PIP_TRUSTED_HOST",
+        "PIP_DEFAULT_TIMEOUT",
+        "PIP_RETRIES",
+        "PIP_CACHE_DIR",
+        "PIP_CONFIG_FILE",
+        "UV_INDEX",
+        "UV_INDEX_URL",
+        "UV_DEFAULT_INDEX",
+        "UV_NATIVE_TLS",
+        "UV_SYSTEM_CERTS",
+        "UV_INSECURE_HOST",
+        "UV_HTTP_TIMEOUT",
+        "UV_OFFLINE",
+        "UV_CACHE_DIR",
+        "UV_NO_CACHE",
+        "UV_LINK_MODE",
+        "UV_CONFIG_FILE",
+    ]
 )
 DROPPED = {"VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "__PYVENV_LAUNCHER__", "CONDA_PREFIX"}
 
@@ -148,7 +173,10 @@ def install_uv() -> None:
 
 def sync(*, dev: bool) -> None:
     """Make `.venv` hold what the lock says; with `dev`, exactly that, else whatever `make test` added may stay."""
-    run(BIN / "uv", "sync", "--frozen", "--quiet", "--group", "tour", *(("--group", "dev") if dev else ("--inexact",)))
+    # where Python is told to keep no compiled modules, every process would compile its imports anew: once, here
+    compiled = ("--compile-bytecode",) if os.environ.get("PYTHONDONTWRITEBYTECODE") else ()
+    groups = ("--group", "dev") if dev else ("--inexact",)
+    run(BIN / "uv", "sync", "--frozen", "--quiet", *compiled, "--group", "tour", *groups)
 
 
 def show_to_jupyter() -> None:
