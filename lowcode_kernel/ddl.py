@@ -166,9 +166,15 @@ def add_reference(
         table=table.name,
         summary=f"{table.entity}.{', '.join(reference.columns)}: refers to {reference.target}",
         lock="access exclusive" if replaces else "share row exclusive",
-        risk=f"deleting a row of {reference.target} deletes its rows here" if reference.on_delete == "cascade" else "",
+        risk=_cascade(table, reference),
     )
     return (added,) if new else (added, validate(app, table, name))
+
+
+def _cascade(table: BaseTable, reference: Reference) -> str:
+    if reference.on_delete != "cascade":
+        return ""
+    return f"deleting a row of {reference.target} deletes the rows of {table.name} that refer to it"
 
 
 def reference_name(table: BaseTable, reference: Reference) -> str:

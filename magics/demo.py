@@ -52,20 +52,24 @@ def _stop(home: Path) -> None:
 
 def _run(notebook: Path, folder: Path) -> int:
     import nbformat
+    from jupyter_client.manager import AsyncKernelManager
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, DeadKernelError
 
     document: Any = nbformat.read(notebook, as_version=4)
     say(f"{notebook}: {sum(cell.cell_type == 'code' for cell in document.cells)} cells")
     start, times = perf_counter(), _Times()
+    # sockets in a folder of our own: nobody else on the machine can reach the kernel
+    manager = AsyncKernelManager(kernel_name="lowcode", transport="ipc", ip=str(folder / "kernel"))
     client = NotebookClient(
         document,
+        km=manager,
         timeout=CELL_SECONDS,
-        kernel_name="lowcode",
         resources={"metadata": {"path": str(notebook.parent)}},
         on_cell_execute=times.begin,
         on_cell_executed=times.end,
     )
+    client.owns_km = True  # it ends the kernel, also where a cell fails
     try:
         client.execute()
     except CellExecutionError as error:

@@ -8,8 +8,8 @@ export class Problem extends Error {
     this.status = status;
     /** What is wrong with single arguments, by name. @type {Record<string, string>} */
     this.fields = document.fields ?? {};
-    /** Under which the server's log has the whole story. @type {string | null} */
-    this.trace = document.trace ?? headers?.get("X-Trace-Id") ?? null;
+    /** Under which the log has the whole story of a failure; what is refused is told in full. @type {string | null} */
+    this.trace = status >= 500 ? (document.trace ?? headers?.get("X-Trace-Id") ?? null) : null;
     this.seconds = Number(headers?.get("Retry-After")) || null;
   }
 }
