@@ -55,6 +55,9 @@ STOP = timedelta(minutes=6)
 ABSENT = 44
 """The status with which our scripts say that a file is not there."""
 
+FULL = 28
+"""The status with which they say that the disk has no room; what tar says last is only that it said something."""
+
 KILLED = 137
 LOST = -1
 
@@ -69,7 +72,7 @@ set -e
 mkdir -p "$1"; cd "$1"
 draft=".incoming-$2"; rm -rf "$draft"; mkdir "$draft"
 trap 'rm -rf "$draft"' EXIT
-tar -xf - -C "$draft"
+tar -xf - -C "$draft" || { [ "$(stat -f -c %a .)" -gt 16 ] && exit 2; exit 28; }
 (cd "$draft" && sha256sum --check --quiet .sums >&2 && rm .sums)
 sync -f "$draft"
 cp -rlf "$draft/." .
@@ -106,7 +109,12 @@ class SshHost:
         if missing:
             stream = _archive(missing)
             name = sha256(stream).hexdigest()[:12]
-            self._checked(("sh", "-c", RECEIVE, "sh", str(under), name), UPLOAD, stream)
+            command = ("sh", "-c", RECEIVE, "sh", str(under), name)
+            reply = self._run(command, UPLOAD, stream)
+            if reply.status == FULL:
+                fact = f"host {self.name}: no space is left on the disk of {under}"
+                raise LowcodeError.of(fact, "make room there and start again", code="LK673")
+            checked(self.name, command, reply.text(), UPLOAD)
 
     def read(self, path: PurePosixPath) -> bytes | None:
         """Return a file's content, None where there is none."""
@@ -187,7 +195,7 @@ class SshHost:
             reply = _exchange(self._open().create_session(), line, given, seconds + KILL_AFTER + SILENCE_SECONDS)
         except (OSError, EOFError, _ssh_error()) as error:
             self.close()
-            raise HostLost(f"{self.name} ({self._address.address}): {error or type(error).__name__}") from error
+            raise HostLost(f"{self.name} ({self._address.address}): {str(error) or type(error).__name__}") from error
         if reply.status == LOST:
             self.close()
             raise HostLost(f"{self.name} ({self._address.address}): the connection broke during a command")
@@ -243,7 +251,7 @@ def _connect(address: HostAddress) -> fabric.Connection:
         if isinstance(error, paramiko.BadHostKeyException | paramiko.AuthenticationException):
             raise _refused(address, error) from None
         if isinstance(error, OSError | EOFError | paramiko.SSHException):
-            raise HostLost(f"{address.name} ({address.address}): {error or type(error).__name__}") from error
+            raise HostLost(f"{address.name} ({address.address}): {str(error) or type(error).__name__}") from error
         raise
     return connection
 

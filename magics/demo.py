@@ -73,10 +73,8 @@ def _run(notebook: Path, folder: Path) -> int:
     try:
         client.execute()
     except CellExecutionError as error:
-        say(
-            f"cell {times.number} failed: {times.first_line}\n{error.ename}: {_plain(error.traceback or error.evalue)}",
-            to=sys.stderr,
-        )
+        said = _said(times.cell) or f"{error.ename}: {error.evalue}"
+        say(f"cell {times.number} failed: {times.first_line}\n{said}", to=sys.stderr)
         return 1
     except DeadKernelError as error:
         say(f"cell {times.number} ended the kernel: {error}", to=sys.stderr)
@@ -86,17 +84,19 @@ def _run(notebook: Path, folder: Path) -> int:
     return 0
 
 
-def _plain(text: str) -> str:
-    """Return a traceback without the colours of a terminal."""
+def _said(cell: Any) -> str:
+    """Return what a cell said of its error, without the colours of a terminal."""
     import re
 
-    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+    lines = [line for output in cell.outputs if output.output_type == "error" for line in output.traceback]
+    return re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(lines))
 
 
 class _Times:
     """How long each cell took, and which one runs."""
 
     def __init__(self) -> None:
+        self.cell: Any = None
         self.number, self.first_line, self._start = 0, "", 0.0
         self.longest: list[tuple[float, int, str]] = []
 
@@ -104,6 +104,7 @@ class _Times:
         """Note that a cell begins."""
         del cell_index
         if cell.cell_type == "code":
+            self.cell = cell
             self.number += 1
             self.first_line = str(cell.source).strip().partition("\n")[0]
             self._start = perf_counter()

@@ -253,3 +253,16 @@ def test_a_folder_ends_as_the_last_bundle_written(
         if p.is_file() and not p.name.startswith(".")
     }
     assert there == versions[-1]
+
+
+def test_an_action_that_no_screen_offers_can_not_be_run_by_its_name() -> None:
+    app = model_of(
+        "(shop)",
+        '%%action clear() --role Manager\nlog("cleared")',
+        '%%action count_it() --role Manager\nlog("counted")',
+        '%%job nightly "0 2 * * *"\nclear()',
+        '%%screen home "/" --role Manager\nbutton("Count", count_it)',
+    ).application
+    bundle = generate(app)
+    assert b'OFFERED: frozenset[str] = frozenset({"count_it"})' in bundle.file("shop/handlers.py").content
+    assert b"/api/actions/clear" not in bundle.file("openapi.json").content

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lowcode_kernel.analysis import analyze
 from lowcode_kernel.generators.layers.python_types import class_name
+from lowcode_kernel.generators.layers.service import offered_actions
 from lowcode_kernel.keys import key_of
 from lowcode_kernel.queries import columns_of
 
@@ -39,8 +40,10 @@ _PROBLEM = {
 def describe(app: Application) -> Schema:
     """Return the description of an application's addresses."""
     paths: Schema = {}
+    offered = offered_actions(app)
     for action in app.actions.values():
-        paths[f"/api/actions/{action.name}"] = {"post": _operation(action, app, ())}
+        if action.name in offered:
+            paths[f"/api/actions/{action.name}"] = {"post": _operation(action, app, ())}
         if action.rest:
             method, path = action.rest
             operation = _operation(action, app, tuple(re.findall(r"\{(\w+)\}", path)))

@@ -8,7 +8,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lowcode_kernel.analysis import analyze
 from lowcode_kernel.bundle import File
+from lowcode_kernel.generators.layers.entities import roles_literal
 from lowcode_kernel.generators.layers.python_types import annotation, standard_imports
 from lowcode_kernel.generators.layers.queries import words
 from lowcode_kernel.generators.templating import render
@@ -89,8 +91,14 @@ def _names(app: Application, schema: Schema) -> dict[str, object]:
             for screen in _ordered(app)
             if "{" not in screen.path
         ],
+        "offered": roles_literal(offered_actions(app)),
         "role": next(iter(app.roles), "Role"),
     }
+
+
+def offered_actions(app: Application) -> set[str]:
+    """Return the actions that some screen has a button for: those that a browser may run by name."""
+    return {item.action for model in analyze(app).screens.values() for item in model.components() if item.action}
 
 
 def _ordered(app: Application) -> list:  # type: ignore[type-arg]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lowcode_kernel.checks.access import check_access_roles, check_row_rules, check_screen_actions
+from lowcode_kernel.checks.access import check_access_roles, check_open_actions, check_row_rules, check_screen_actions
 from lowcode_kernel.checks.names import check_bodies, check_queries, check_types
 from lowcode_kernel.checks.structure import check_data, check_keys, check_paths, check_system_names
 from lowcode_kernel.checks.unused import check_unreachable, check_unused
@@ -32,6 +32,7 @@ RULES: tuple[Callable[[Application], Iterable[Problem]], ...] = (
     check_access_roles,
     check_row_rules,
     check_screen_actions,
+    check_open_actions,
     check_unused,
     check_unreachable,
 )

@@ -39,6 +39,16 @@ def check_row_rules(app: Application) -> Iterator[Problem]:
             yield from error.problems
 
 
+def check_open_actions(app: Application) -> Iterator[Problem]:
+    """Ask that an action which the outside can run says who may."""
+    offered = {item.action for model in analyze(app).screens.values() for item in model.components() if item.action}
+    for action in app.actions.values():
+        if not action.roles and (action.name in offered or action.rest):
+            fact = f"action {action.name} names no role: everybody who is signed in may run it"
+            hint = "write --role ROLE" if app.roles else "define a role, and write --role ROLE"
+            yield Problem(code="LK503", fact=fact, hint=hint, place=action.place, element=action.id, severity="warning")
+
+
 def check_screen_actions(app: Application) -> Iterator[Problem]:
     """A screen that everybody sees offers no action that only some may run: the button would refuse them."""
     for name, model in analyze(app).screens.items():

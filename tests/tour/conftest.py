@@ -29,7 +29,6 @@ TOUR = "00_tour.ipynb"
 BESIDE = ("weather_station.py", "desk_client.py")
 SCREENSHOTS = ROOT / "tests" / "screenshots"
 UPDATE = os.environ.get("LOWCODE_UPDATE") == "1"
-COLOURS = 192  # a picture of a page needs no more, and is a third of the size
 RUN_SECONDS = 900  # of all cells, on a machine that does other things too
 CELLS = "window.jupyterapp.shell.currentWidget.context.model.toJSON().cells.filter(cell => cell.cell_type === 'code')"
 # synchronous, as Playwright wants it: all cells have run, or one has failed and the others won't
@@ -101,5 +100,4 @@ def picture(page: Any, name: str, **options: Any) -> None:
     from PIL import Image
 
     path.parent.mkdir(exist_ok=True)
-    taken = Image.open(io.BytesIO(page.screenshot(**options)))
-    taken.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    Image.open(io.BytesIO(page.screenshot(**options))).convert("RGB").save(path, optimize=True)
