@@ -4,6 +4,7 @@ report of it.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -58,7 +59,7 @@ def _run(notebook: Path, folder: Path) -> int:
 
     document: Any = nbformat.read(notebook, as_version=4)
     say(f"{notebook}: {sum(cell.cell_type == 'code' for cell in document.cells)} cells")
-    start, times = perf_counter(), _Times()
+    start = perf_counter()
     # sockets in a folder of our own: nobody else on the machine can reach the kernel
     manager = AsyncKernelManager(kernel_name="lowcode", transport="ipc", ip=str(folder / "kernel"))
     client = NotebookClient(
@@ -66,9 +67,8 @@ def _run(notebook: Path, folder: Path) -> int:
         km=manager,
         timeout=CELL_SECONDS,
         resources={"metadata": {"path": str(notebook.parent)}},
-        on_cell_execute=times.begin,
-        on_cell_executed=times.end,
     )
+    times = _Times(client)
     client.owns_km = True  # it ends the kernel, also where a cell fails
     try:
         client.execute()
@@ -76,7 +76,9 @@ def _run(notebook: Path, folder: Path) -> int:
         said = _said(times.cell) or f"{error.ename}: {error.evalue}"
         say(f"cell {times.number} failed: {times.first_line}\n{said}", to=sys.stderr)
         return 1
-    except DeadKernelError as error:
+    except (DeadKernelError, asyncio.CancelledError) as error:
+        if times.stopped:
+            raise KeyboardInterrupt from None
         say(f"cell {times.number} ended the kernel: {error}", to=sys.stderr)
         return 1
     nbformat.write(document, folder / "tour.ipynb")
@@ -93,21 +95,32 @@ def _said(cell: Any) -> str:
 
 
 class _Times:
-    """How long each cell took, and which one runs."""
+    """How long each cell took, which one runs, and whether somebody told the run to stop."""
 
-    def __init__(self) -> None:
+    def __init__(self, client: Any) -> None:
+        client.on_cell_execute, client.on_cell_executed = self.begin, self.end
+        self._client = client
         self.cell: Any = None
+        self.stopped = False
         self.number, self.first_line, self._start = 0, "", 0.0
         self.longest: list[tuple[float, int, str]] = []
 
     def begin(self, cell: Any, cell_index: int) -> None:
-        """Note that a cell begins."""
+        """Note that a cell begins, and take Ctrl-C: nbclient's own answer to it looks as if the kernel had died."""
         del cell_index
+        loop, run = asyncio.get_running_loop(), asyncio.current_task()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stop, run)
         if cell.cell_type == "code":
             self.cell = cell
             self.number += 1
             self.first_line = str(cell.source).strip().partition("\n")[0]
             self._start = perf_counter()
+
+    def _stop(self, run: asyncio.Task[Any]) -> None:
+        self.stopped = True
+        self._client.shutdown_kernel = "immediate"  # it has nothing more to say
+        run.cancel()
 
     def end(self, cell: Any, cell_index: int, execute_reply: Any) -> None:
         """Note that a cell has ended."""

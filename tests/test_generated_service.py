@@ -64,7 +64,7 @@ def test_pages_come_with_security_headers_and_the_base_of_their_address(served: 
         page = browser.get("/notes", headers={"X-Forwarded-Prefix": "/user/ana/proxy/8000"})
         assert '<base href="/user/ana/proxy/8000/">' in page.text
         assert '<base href="/">' in browser.get("/notes", headers={"X-Forwarded-Prefix": "//evil.example"}).text
-        assert "default-src 'self'" in page.headers["content-security-policy"]
+        assert "default-src 'none'" in page.headers["content-security-policy"]
         assert page.headers["x-content-type-options"] == "nosniff"
 
 
