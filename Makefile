@@ -11,10 +11,10 @@ unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH PYTHONSTARTUP MAKEFLAGS MFLAGS MAKELE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo lab test check faults bench setup provision clean
+.PHONY: help demo lab test check faults bench requirements setup provision clean
 
 help:            ## say what there is
-	@sed -n 's/^\([a-z]*\): .*## \(.*\)/make \1	\2/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z]*\): .*## \(.*\)/make \1	\2/p' Makefile | expand -t 20
 
 setup: .venv/.stamp-tour  ## make .venv, with everything that the tour needs
 
@@ -44,8 +44,11 @@ check: .venv/.stamp-dev  ## format, lint, types, architecture, packaging
 faults: .venv/.stamp-dev  ## the whole campaign of faults against deployments, of which `make test` runs a third
 	@exec $(BIN)/python -m pytest --campaign -m campaign tests
 
-bench: .venv/.stamp-dev  ## compare with a hand-written service; writes build/bench.json and build/bench.md
+bench: .venv/.stamp-dev  ## measure beside peers: reads, load, deploy, generate, import; writes build/bench.json and build/bench.md
 	@exec $(BIN)/python -m tests.bench
+
+requirements: .venv/.stamp-dev  ## pin what generated applications run on to uv.lock's versions: generators/requirements.lock
+	@exec $(BIN)/python tests/checks/requirements.py
 
 clean:           ## remove what the build made (.venv stays; rm -rf .venv removes it)
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

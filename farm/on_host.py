@@ -35,15 +35,14 @@ FENCED = 75
 def fenced(folder: Path, fence: int) -> Iterator[None]:
     """Hold the host's lock; exit with status 75 where a higher fence was seen."""
     (folder / "run").mkdir(parents=True, exist_ok=True)
-    with (folder / "fence").open("a+") as file:
+    # it is written over and never cut: fences only grow, and on a full disk the one that was seen stays
+    with os.fdopen(os.open(folder / "fence", os.O_RDWR | os.O_CREAT, 0o644), "r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        file.seek(0)
         seen = int(file.read() or 0)
         if fence < seen:
             sys.stderr.write(f"fence {fence} is older than {seen}\n")
             raise SystemExit(FENCED)
         file.seek(0)
-        file.truncate()
         file.write(str(fence))
         file.flush()
         yield

@@ -11,6 +11,7 @@ the first start, after which Python has written what it needed (2 cores, 2026-11
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import shutil
 import subprocess
@@ -98,13 +99,16 @@ def download(environment: Environment, requirements: bytes, python: str, machine
     A download is kept under the digest of what was asked for, and appears there only when it is whole.
     """
     folder = environment.home / "wheels" / requirements_digest(requirements, python, machine)
-    if not folder.is_dir():
-        partial = folder.with_name(f".{folder.name}")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        (partial / REQUIREMENTS).write_bytes(requirements)
-        _download(partial, python, machine)
-        partial.rename(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f".{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # hosts are staged at once: the first one downloads, the others wait
+        if not folder.is_dir():
+            partial = folder.with_name(f".{folder.name}")
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir()
+            (partial / REQUIREMENTS).write_bytes(requirements)
+            _download(partial, python, machine)
+            partial.rename(folder)
     return tuple(sorted(folder.glob("*.whl")))
 
 

@@ -123,8 +123,9 @@ class _Analyzer:
 
     def _resolve(self, scope: Scope) -> None:
         expression = scope.expression
-        if not isinstance(expression, exp.Select):
+        if isinstance(expression, exp.SetOperation):
             self._resolve_union(expression)
+        if not isinstance(expression, exp.Select):
             return
         sources = {name: self._source(source) for name, source in scope.sources.items()}
         scope_sources = {name: source for name, source in sources.items() if source}

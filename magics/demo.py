@@ -117,10 +117,11 @@ class _Times:
             self.first_line = str(cell.source).strip().partition("\n")[0]
             self._start = perf_counter()
 
-    def _stop(self, run: asyncio.Task[Any]) -> None:
+    def _stop(self, run: asyncio.Task[Any] | None) -> None:
         self.stopped = True
         self._client.shutdown_kernel = "immediate"  # it has nothing more to say
-        run.cancel()
+        if run is not None:
+            run.cancel()
 
     def end(self, cell: Any, cell_index: int, execute_reply: Any) -> None:
         """Note that a cell has ended."""

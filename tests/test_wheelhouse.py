@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +11,7 @@ import pytest
 
 from lowcode_kernel.bundle import Bundle, File
 from lowcode_kernel.farm.environments import Environment, HostAddress, Secret
-from lowcode_kernel.farm.wheelhouse import ensure_environment, requirements_digest
+from lowcode_kernel.farm.wheelhouse import download, ensure_environment, requirements_digest
 from lowcode_kernel.problems import LowcodeError
 from lowcode_kernel.schema import Schema
 from tests.tiny_application import bundle
@@ -67,6 +69,15 @@ def test_a_package_whose_hash_is_not_the_pinned_one_is_refused(tmp_path: Path, k
         ensure_environment(environment, host, wrong)
     assert list(Path(host.root).glob("tiny/environments/*/.complete")) == []
     assert list((environment.home / "wheels").glob("[!.]*")) == []
+
+
+def test_hosts_that_are_staged_at_once_share_one_download(tmp_path: Path) -> None:
+    environment, _ = farm(tmp_path, "ssh")
+    pins = bundle(1).file("requirements.txt").content
+    with ThreadPoolExecutor() as pool:
+        asked = [pool.submit(download, environment, pins, "3.11.2", platform.machine()) for _ in range(2)]
+    first, second = (one.result() for one in asked)
+    assert first == second != ()
 
 
 def test_the_name_of_an_environment_follows_what_makes_it() -> None:

@@ -73,7 +73,7 @@ def _database(plan: Plan) -> list[Markup]:
     folded = tag("details", tag("summary", "Statements"), statements)
     parts = [_changes(plan), folded]
     if all(change.table not in plan.rows for change in plan.changes):  # a first deployment: nothing to be careful with
-        summary = tag("summary", f"{len(plan.changes)} changes, all of tables that are new: nobody waits")
+        summary = tag("summary", f"{len(plan.changes)} changes, all to new tables: nobody waits")
         parts = [tag("details", summary, *parts)]
     return [_section("Database"), *parts]
 

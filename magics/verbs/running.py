@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def _data(bench: Workbench, arguments: Namespace, _: Show) -> Result:
     from lowcode_kernel.farm.history import schema_history
     from lowcode_kernel.farm.loading import load_data
-    from lowcode_kernel.magics.showing import LoadingOf, table_view
+    from lowcode_kernel.magics.showing import LoadingOf, in_notebook, table_view
 
     environment, app = bench.environment(arguments.environment), bench.sound()
     history = schema_history(environment, app.name)
@@ -35,7 +35,8 @@ def _data(bench: Workbench, arguments: Namespace, _: Show) -> Result:
     rows = [(report.entity, report.rows, report.written, report.there, round(report.seconds, 2)) for report in reports]
     view = table_view("Data", ("entity", "rows", "written", "there already", "seconds"), rows)
     progress.finish()
-    return Result(value=reports, view=view)
+    told = in_notebook() and not any(report.there for report in reports)  # by the bars
+    return Result(value=reports, view=None if told else view)
 
 
 def _user(bench: Workbench, arguments: Namespace, _: Show) -> Result:

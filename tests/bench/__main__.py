@@ -1,32 +1,27 @@
-"""`make bench`: services in turns on one database, and what import costs; a table, build/bench.json, build/bench.md.
-
-Only ratios within one run mean anything: the machine is shared, so each round measures every service, every second
-round in the opposite order, and a ratio is the median of the rounds' ratios.
+"""`make bench`: what a generated application, the generator, the loader and a deployment cost, beside peers measured
+in the same run; a table, build/bench.json, build/bench.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import sys
-import tempfile
-from contextlib import ExitStack
 from dataclasses import asdict
-from pathlib import Path
-from statistics import median
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from tests import postgres
-from tests.bench import flights, imports, load, services
+from tests.bench import imports, load, report, services
+from tests.bench.farm import bench_farm
+from tests.bench.generating import bench_generating
+from tests.bench.reading import bench_reading
 
 if TYPE_CHECKING:
-    from tests.bench.load import Measured
-    from tests.bench.services import Service
+    from collections.abc import Callable
 
 BUILD = services.ROOT / "build"
-BENCHMARKS = ("http", "imports")
-Runs = dict[tuple[str, str], list["Measured"]]
 
 
 def say(text: str) -> None:
@@ -35,89 +30,53 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def turns(chosen: list[Service], rounds: int, seconds: int) -> Runs:
-    """Measure each case of each service once a round."""
-    runs: Runs = {}
-    for number in range(rounds):
-        ordered = chosen if number % 2 == 0 else chosen[::-1]
-        for case in services.CASES:
-            for service in ordered:
-                found = load.measure(service.addresses[case], service.headers, seconds)
-                runs.setdefault((case, service.name), []).append(found)
-                say(f"round {number + 1}: {service.name:<10} {case:<16} {found.rate:8.0f}/s")
-    return runs
+def bench_imports(rounds: int) -> list[dict[str, Any]]:
+    """Measure what import costs."""
+    return [asdict(cost) for cost in imports.measure(rounds)]
 
 
-def summary(runs: Runs, peer: str) -> list[dict[str, Any]]:
-    """Return a row for each case and service: medians, and its rate as a part of the peer's in the same rounds."""
-    rows = []
-    for (case, name), measured in runs.items():
-        beside = runs[case, peer]
-        ratio = median(one.rate / other.rate for one, other in zip(measured, beside, strict=True))
-        figures = {key: round(median(getattr(one, key) for one in measured), 2) for key in ("rate", "median", "worst")}
-        rows.append({"case": case, "service": name, **figures, "of_peer": round(ratio, 3), "rounds": len(measured)})
-    return rows
+def benchmarks(given: argparse.Namespace) -> dict[str, Callable[[], object]]:
+    """Return all benchmarks by name, in the order in which they run."""
+    return {
+        "reading": lambda: bench_reading(given.rounds, given.seconds, say),
+        "farm": lambda: bench_farm(3, say),
+        "generating": lambda: bench_generating(3),
+        "imports": lambda: bench_imports(given.rounds),
+    }
 
 
-def bench_http(rounds: int, seconds: int) -> list[dict[str, Any]]:
-    """Compare the services on a new database with a year of flights."""
-    with tempfile.TemporaryDirectory(prefix="lkbench") as name, ExitStack() as stack:
-        folder = Path(name)
-        folder.chmod(0o755)  # PostgreSQL runs as another user below it
-        settings = ("max_connections=40", "shared_buffers=256MB")
-        server = stack.enter_context(postgres.local_server(folder / "postgres", services.free_port(), *settings))
-        url = f"{server}/postgres"
-        say(f"{flights.load(url):,} flights loaded; load by {load.client()} on {load.CONNECTIONS} connections")
-        peer = stack.enter_context(services.start_peer(url))
-        generated = stack.enter_context(services.start_generated(url, folder / "generated"))
-        chosen = [peer, *([generated] if generated else [])]
-        if generated is None:
-            say("no generated application yet: the peer alone")
-        for service in chosen:
-            for case in services.CASES:
-                body = services.fetch(service.addresses[case], service.headers)
-                say(f"{service.name:<10} {case:<16} {len(body):,} bytes")
-        return summary(turns(chosen, rounds, seconds), peer.name)
-
-
-def table(report: dict[str, Any]) -> str:
-    """Return the report as Markdown."""
-    lines = [
-        "| case | service | answers/s | median ms | 99 % ms | of the peer's rate |",
-        "|---|---|---:|---:|---:|---:|",
-    ]
-    for row in report.get("http", ()):
-        figures = f"{row['rate']:,.0f} | {row['median']:.2f} | {row['worst']:.2f} | {row['of_peer']:.2f}"
-        lines.append(f"| {row['case']} | {row['service']} | {figures} |")
-    lines += ["", "| import | ms | `import IPython`, same run | budget ms | kept |", "|---|---:|---:|---:|---|"]
-    for row in report.get("imports", ()):
-        kept = "yes" if row["seconds"] < row["budget"] else "no"
-        figures = f"{row['seconds'] * 1000:.0f} | {row['peer'] * 1000:.0f} | {row['budget'] * 1000:.0f} | {kept}"
-        lines.append(f"| `{row['name']}` | {figures} |")
-    return "\n".join(lines) + "\n"
+def measure(given: argparse.Namespace) -> dict[str, Any]:
+    """Run the benchmarks that are named, all where none is."""
+    before, began = os.getloadavg(), perf_counter()
+    found: dict[str, Any] = {"python": platform.python_version(), "client": load.client(), "processors": os.cpu_count()}
+    for name, run in benchmarks(given).items():
+        if not given.which or name in given.which:
+            say(f"--- {name}")
+            found[name] = run()
+    if "imports" in found:
+        found["slowest_imports"] = imports.slowest()
+    return {
+        **found,
+        "seconds": round(perf_counter() - began, 1),
+        "load_average": {"before": before, "after": os.getloadavg()},
+    }
 
 
 def main() -> int:
-    """Run the benchmarks that are named, all where none is; a budget that isn't kept answers 1."""
-    parser = argparse.ArgumentParser(prog="make bench", description="Compare with a hand-written service.")
-    parser.add_argument("which", nargs="*", help="http or imports; both where none is named")
+    """Measure and report; a budget that isn't kept answers 1."""
+    parser = argparse.ArgumentParser(prog="make bench", description="Compare with peers in the same run.")
+    parser.add_argument("which", nargs="*", help="reading, farm, generating or imports; all where none is named")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=3, help="of each measurement")
+    parser.add_argument("--seconds", type=int, default=3, help="of each measurement of the read screen")
     given = parser.parse_args()
-    which = given.which or BENCHMARKS
-    if unknown := set(which) - set(BENCHMARKS):
-        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
-    report: dict[str, Any] = {"python": platform.python_version(), "client": load.client()}
-    if "http" in which:
-        report["http"] = bench_http(given.rounds, given.seconds)
-    costs = imports.measure(given.rounds + 2) if "imports" in which else []
-    report["imports"] = [asdict(cost) for cost in costs]
-    report["slowest_imports"] = imports.slowest() if costs else []
+    if unknown := set(given.which) - set(known := benchmarks(given)):
+        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    found = measure(given)
     BUILD.mkdir(exist_ok=True)
-    (BUILD / "bench.json").write_text(json.dumps(report, indent=2) + "\n")
-    (BUILD / "bench.md").write_text(table(report))
-    say("\n" + table(report))
-    return 0 if all(cost.kept for cost in costs) else 1
+    (BUILD / "bench.json").write_text(json.dumps(found, indent=2) + "\n")
+    (BUILD / "bench.md").write_text(report.markdown(found))
+    say("\n" + report.markdown(found))
+    return 0 if all(cost["seconds"] < cost["budget"] for cost in found.get("imports", ())) else 1
 
 
 if __name__ == "__main__":

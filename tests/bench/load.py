@@ -21,8 +21,11 @@ UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """One run: answers per second, and how long one took (milliseconds; half of them, and 99 of 100, were faster)."""
+    """One run: how many answers, how many a second, and how long one took (milliseconds; half of them, and 99 of 100,
+    were faster).
+    """
 
+    answers: int
     rate: float
     median: float
     worst: float
@@ -47,12 +50,13 @@ def _wrk(address: str, headers: Mapping[str, str], seconds: int) -> Measured:
     if "Non-2xx" in out or "Socket errors" in out:
         raise OSError(f"{address} failed under load:\n{out}")
     rate = re.search(r"Requests/sec:\s+([\d.]+)", out)
+    answers = re.search(r"(\d+) requests in", out)
     latencies = {
         name: float(value) * UNITS[unit] for name, value, unit in re.findall(r"(50|99)%\s+([\d.]+)(us|ms|s|m)\b", out)
     }
-    if rate is None or len(latencies) != 2:
+    if rate is None or answers is None or len(latencies) != 2:
         raise OSError(f"wrk said something else:\n{out}")
-    return Measured(rate=float(rate[1]), median=latencies["50"], worst=latencies["99"])
+    return Measured(answers=int(answers[1]), rate=float(rate[1]), median=latencies["50"], worst=latencies["99"])
 
 
 @dataclass(slots=True)
@@ -67,7 +71,8 @@ async def _clients(address: str, headers: Mapping[str, str], seconds: int) -> Me
             group.create_task(_client(address, headers, began + seconds, tally))
     passed = time.perf_counter() - began
     marks = quantiles(tally.times, n=100)
-    return Measured(rate=len(tally.times) / passed, median=marks[49] * 1000, worst=marks[98] * 1000)
+    count = len(tally.times)
+    return Measured(answers=count, rate=count / passed, median=marks[49] * 1000, worst=marks[98] * 1000)
 
 
 async def _client(address: str, headers: Mapping[str, str], until: float, tally: _Tally) -> None:

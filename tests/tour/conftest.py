@@ -100,4 +100,9 @@ def picture(page: Any, name: str, **options: Any) -> None:
     from PIL import Image
 
     path.parent.mkdir(exist_ok=True)
-    Image.open(io.BytesIO(page.screenshot(**options))).convert("RGB").save(path, optimize=True)
+    taken = Image.open(io.BytesIO(page.screenshot(**options))).convert("RGB")
+    # a third of the size, in the colours that occur most: a general method mixes those of small things
+    most: Any = sorted(taken.getcolors(taken.width * taken.height) or [], reverse=True)[:256]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([part for _, colour in most for part in colour])
+    taken.quantize(palette=palette, dither=Image.Dither.NONE).save(path, optimize=True)

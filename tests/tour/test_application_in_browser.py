@@ -121,7 +121,6 @@ def test_the_start_leads_to_the_airports(visits: Opener) -> None:
         expect(page.locator("h1")).to_have_text("Flight desk")
         expect(page.get_by_role("row", name=re.compile("8 Feb 2013"))).to_have_count(3)
         expect(page.get_by_role("button", name="Close a day")).to_have_count(0)
-        picture(page, "app-summaries")
         for link, airport in (("Newark", "Newark Liberty Intl"), ("LaGuardia", "La Guardia")):
             page.get_by_role("link", name=link).click()
             expect(page.locator("h1")).to_have_text(f"Departures of {airport}")
@@ -197,7 +196,6 @@ def test_a_note_is_resolved(visits: Opener) -> None:
         page.get_by_label("Note", exact=True).select_option(label="Wheelchair at the gate")
         page.get_by_role("button", name="Resolve it").click()
         expect(page.get_by_text("Mark this note as resolved?")).to_be_visible()
-        picture(page, "app-confirm")
         page.locator("dialog .primary").click()
         expect(row).to_have_count(0)
         picture(page, "app-notes")
@@ -264,7 +262,6 @@ def test_a_phone_shows_every_screen_in_its_width(visits: Opener) -> None:
             assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], path
         open_flight(page, row=3)
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
-        picture(page, "app-phone-flight")
 
 
 def test_in_the_dark_it_is_dark(visits: Opener) -> None:

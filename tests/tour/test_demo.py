@@ -138,7 +138,7 @@ def test_a_broken_cell_is_told_with_its_number(tmp_path: Path) -> None:
         status, said, complained = running.ended()
         assert status == 1
         assert complained.splitlines()[0] == "cell 3 failed: %%entity Airline"
-        assert 'cell 3, line 4: there is no type "Txt"; did you mean "Text"?' in complained
+        assert 'cell 3, line 4: "Txt" is not a type; did you mean "Text"?' in complained.splitlines()[1]
         assert "demo: ok" not in said
         nothing_stays(running)
 
@@ -150,8 +150,8 @@ def test_a_demo_that_is_interrupted_ends_what_it_started(tmp_path: Path) -> None
         eventually(lambda: reached.exists() or running.process.poll() is not None, "its last cell")
         assert running.processes(), "its kernel and its services should be seen"
         os.killpg(running.process.pid, signal.SIGINT)
-        status, said, _ = running.ended()
-        assert status == 130
+        status, said, complained = running.ended()
+        assert (status, complained) == (130, "stopped\n")
         assert "demo: ok" not in said
         nothing_stays(running)
 
