@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from contextlib import asynccontextmanager
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -35,6 +35,17 @@ LIMIT $3
 encode = msgspec.json.Encoder().encode
 
 
+class Departure(msgspec.Struct, frozen=True):
+    """One row, as the statement gives it."""
+
+    id: int
+    departs_at: datetime
+    number: int
+    airline: str
+    destination: str
+    departure_delay: int | None
+
+
 @asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
     """Keep a pool while the service runs."""
@@ -49,7 +60,7 @@ async def departures(request: Request) -> Response:
     query = request.query_params
     day, limit = date.fromisoformat(query["day"]), int(query.get("limit", "1000"))
     rows = await request.app.state.pool.fetch(DEPARTURES, query["origin"], day, limit)
-    return Response(encode({"rows": [dict(row) for row in rows]}), media_type="application/json")
+    return Response(encode({"rows": [Departure(*row) for row in rows]}), media_type="application/json")
 
 
 app = Starlette(routes=[Route("/departures", departures)], lifespan=lifespan)
