@@ -16,6 +16,7 @@ held, so that it can switch and remove nothing.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import platform
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FENCED = 75
+LONGEST_SOCKET = 107  # bytes of a Unix socket's path, by the kernel
 
 
 @contextmanager
@@ -108,9 +110,29 @@ def prune(folder: Path, kept: list[str]) -> list[str]:
 
 
 def serve(socket: Path, command: list[str]) -> None:
-    """Become the server. Granian does not start where a socket file lies, and a killed one leaves it there."""
+    """Become the server. Granian does not start where a socket file lies, and a killed one leaves it there.
+
+    Granian follows links before it binds, so a short way to a deep folder doesn't help it: there the socket itself is
+    in a short folder, and what the web server knows is a link to it.
+    """
     socket.unlink(missing_ok=True)
+    real = Path(os.path.realpath(socket))
+    if len(os.fsencode(real)) > LONGEST_SOCKET:
+        short = short_folder(real.parent) / socket.name
+        short.unlink(missing_ok=True)
+        socket.symlink_to(short)
+        command = [str(short) if word == str(socket) else word for word in command]
     os.execv(command[0], command)  # noqa: S606 - the supervisor must see the server itself
+
+
+def short_folder(folder: Path) -> Path:
+    """Return a short folder of our own that stands for a deep one; made anew where a reboot has emptied /tmp."""
+    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
+    short = Path("/tmp") / f"lowcode-{os.getuid()}-{digest}"  # noqa: S108 - its owner is checked
+    short.mkdir(mode=0o700, exist_ok=True)
+    if short.is_symlink() or short.stat().st_uid != os.getuid():
+        sys.exit(f"{short} belongs to somebody else")
+    return short
 
 
 def main(words: list[str]) -> None:
