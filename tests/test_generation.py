@@ -266,3 +266,8 @@ def test_an_action_that_no_screen_offers_can_not_be_run_by_its_name() -> None:
     bundle = generate(app)
     assert b'OFFERED: frozenset[str] = frozenset({"count_it"})' in bundle.file("shop/handlers.py").content
     assert b"/api/actions/clear" not in bundle.file("openapi.json").content
+
+
+def test_what_a_condition_found_present_is_not_asked_for_again(tour: Bundle) -> None:
+    text = tour.file("flightdesk/screens/notes.py").content.decode()
+    assert "if note is not None and (not (await entities.note.get(context, note)).resolved):" in text

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from lowcode_kernel.analysis import analyze
 from lowcode_kernel.bundle import File
-from lowcode_kernel.generators.layers.emission import Emitter, EntityFunction, Uses
+from lowcode_kernel.generators.layers.access import EntityFunction, Uses
+from lowcode_kernel.generators.layers.emission import Emitter
 from lowcode_kernel.generators.layers.entities import FieldView, roles_literal
 from lowcode_kernel.generators.layers.python_types import annotation, class_name, decoded, standard_imports
 from lowcode_kernel.generators.layers.queries import default_text, parameter_text, words

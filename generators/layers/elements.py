@@ -17,7 +17,7 @@ from lowcode_kernel.relational import schema_of
 if TYPE_CHECKING:
     from lowcode_kernel.application import Application
     from lowcode_kernel.bundle import File
-    from lowcode_kernel.generators.layers.emission import EntityFunction
+    from lowcode_kernel.generators.layers.access import EntityFunction
 
 
 def element_files(app: Application, *, tests: bool = False) -> list[File]:

@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import ast
 from copy import copy
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
+from lowcode_kernel.generators.layers.access import EntityFunction, Uses
 from lowcode_kernel.identifiers import snake_case
-from lowcode_kernel.queries import columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,46 +26,6 @@ if TYPE_CHECKING:
     from lowcode_kernel.elements import Parameter
     from lowcode_kernel.types import Type
 
-_LONG_NAME = 60
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class EntityFunction:
-    """One access of an entity that some body makes: the method, the attributes it gives, and how a list is sorted and
-    cut.
-    """
-
-    entity: str
-    method: str
-    attributes: tuple[str, ...] = ()
-    order_by: tuple[str, ...] = ()
-    limited: bool = False
-
-    @property
-    def name(self) -> str:
-        """The function's name in the entity's module: `find_by_origin_and_day`."""
-        if self.method in {"get", "create", "delete", "options"}:
-            return self.method
-        word = {"list": "list_all", "find": "find_any", "count": "count_all", "update": "touch"}[self.method]
-        if not self.attributes:
-            name = word
-        elif self.method == "update":
-            name = "update_" + "_".join(self.attributes)
-        else:
-            name = f"{self.method}_by_" + "_and_".join(self.attributes)
-        if len(name) > _LONG_NAME:
-            name = f"{self.method}_{self.attributes[0]}_and_{len(self.attributes) - 1}_more"
-        return name + ("_ordered_by_" + "_".join(item.strip("-") for item in self.order_by) if self.order_by else "")
-
-
-@dataclass
-class Uses:
-    """What the emitted code of one module needs."""
-
-    functions: set[EntityFunction] = field(default_factory=set)
-    packages: set[str] = field(default_factory=set)
-    names: set[str] = field(default_factory=set)
-
 
 class Emitter(ast.NodeTransformer):
     """Rewrites one body. `uses` collects what its module has to import and which access functions it needs."""
@@ -74,6 +33,7 @@ class Emitter(ast.NodeTransformer):
     def __init__(self, app: Application, body: BodyAnalysis, uses: Uses, *, access: str = "context") -> None:
         self.app, self.body, self.uses = app, body, uses
         self.access = access  # the name of the context that accesses of entities go through
+        self.present: set[str] = set()  # names that a condition around has found to be not None
 
     def statements(self, statements: Iterable[ast.stmt]) -> list[ast.stmt]:
         """Return the rewritten statements; the tree given stays as it is."""
@@ -149,6 +109,7 @@ class Emitter(ast.NodeTransformer):
     def visit_Name(self, node: ast.Name) -> ast.expr:
         """Settings, the user and roles come from the context; a name that holds a value stays."""
         if isinstance(node.ctx, ast.Store):
+            self.present.discard(node.id)
             return node
         if node.id == "user":
             return _attribute("context", "user")
@@ -178,7 +139,7 @@ class Emitter(ast.NodeTransformer):
         key = self.value(node.value)
         get = _await(self._function(EntityFunction(entity=owner.name, method="get")), [_name(self.access), key])
         found = ast.Attribute(value=get, attr=node.attr, ctx=ast.Load())
-        if not owner.optional:
+        if not owner.optional or (isinstance(node.value, ast.Name) and node.value.id in self.present):
             return found
         return ast.IfExp(test=_is_none(key), body=ast.Constant(value=None), orelse=found)
 
@@ -191,7 +152,28 @@ class Emitter(ast.NodeTransformer):
             return ast.Compare(left=left, ops=node.ops, comparators=others)
         return cast("ast.expr", self.generic_visit(node))
 
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
+        """Behind `x is not None and`, x is there."""
+        if isinstance(node.op, ast.Or):
+            return cast("ast.expr", self.generic_visit(node))
+        outer, values = set(self.present), []
+        for value in node.values:
+            values.append(self.value(value))
+            self.present |= found_present(value)
+        self.present = outer
+        return ast.BoolOp(op=node.op, values=values)
+
     # statements
+
+    def visit_If(self, node: ast.If) -> ast.AST:
+        """Below `if x is not None:`, x is there."""
+        test, outer = self.value(node.test), set(self.present)
+        self.present |= found_present(node.test)
+        body = self.statements(node.body)
+        self.present = set(outer)
+        orelse = self.statements(node.orelse)
+        self.present = outer
+        return ast.If(test=test, body=body, orelse=orelse)
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST:
         """`require(condition, message)` is an `if` that refuses."""
@@ -328,14 +310,14 @@ class Emitter(ast.NodeTransformer):
         return tuple(found)
 
 
-def label_attribute(entity: str, app: Application) -> str | None:
-    """Return the attribute that names a row to people: the first Text that is not the key."""
-    found = app.entities.get(entity)
-    keys = found.key if found else ("id",)
-    columns = columns_of(entity, app) or {}
-    texts = [name for name, type_ in columns.items() if type_.name in {"Text", "Email"} and name not in keys]
-    named = [name for name in texts if name in {"name", "title"}]
-    return next(iter(named or texts), None)
+def found_present(test: ast.expr) -> set[str]:
+    """Return the names that are not None where a condition holds."""
+    match test:
+        case ast.Compare(left=ast.Name(id=name), ops=[ast.IsNot()], comparators=[ast.Constant(value=None)]):
+            return {name}
+        case ast.BoolOp(op=ast.And(), values=values):
+            return {name for value in values for name in found_present(value)}
+    return set()
 
 
 def _name(text: str) -> ast.Name:

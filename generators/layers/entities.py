@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lowcode_kernel.bundle import File
 from lowcode_kernel.elements import Attribute, Entity
 from lowcode_kernel.generators.layers import statements
-from lowcode_kernel.generators.layers.emission import EntityFunction, label_attribute
+from lowcode_kernel.generators.layers.access import EntityFunction, label_attribute
 from lowcode_kernel.generators.layers.python_types import annotation, standard_imports
 from lowcode_kernel.generators.templating import render
 from lowcode_kernel.identifiers import snake_case

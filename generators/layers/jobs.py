@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from lowcode_kernel.analysis import analyze
 from lowcode_kernel.bundle import File
+from lowcode_kernel.generators.layers.access import EntityFunction, Uses
 from lowcode_kernel.generators.layers.actions import lines
-from lowcode_kernel.generators.layers.emission import Emitter, EntityFunction, Uses
+from lowcode_kernel.generators.layers.emission import Emitter
 from lowcode_kernel.generators.layers.python_types import standard_imports
 from lowcode_kernel.generators.templating import render
 from lowcode_kernel.jobs import JobSpec

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from lowcode_kernel.analysis import analyze
 from lowcode_kernel.bundle import File
+from lowcode_kernel.generators.layers.access import EntityFunction, Uses, label_attribute
 from lowcode_kernel.generators.layers.actions import lines, load_text
-from lowcode_kernel.generators.layers.emission import Emitter, EntityFunction, Uses, label_attribute
+from lowcode_kernel.generators.layers.emission import Emitter, found_present
 from lowcode_kernel.generators.layers.entities import FieldView, roles_literal
 from lowcode_kernel.generators.layers.python_types import class_name, decoded, standard_imports
 from lowcode_kernel.generators.layers.queries import words
@@ -102,13 +103,19 @@ class _Writer:
                     target = ast.Name(id=node.name, ctx=ast.Store())
                     yield from lines([ast.Assign(targets=[target], value=self.emitter.value(node.value))])
                 case Condition():
-                    yield f"if {self.emitter.expression(node.test)}:"
-                    yield from (f"    {line}" for line in list(self._nodes(node.body)) or ["pass"])
-                    if node.orelse:
-                        yield "else:"
-                        yield from (f"    {line}" for line in self._nodes(node.orelse))
+                    yield from self._condition(node)
                 case Component():
                     yield f'components["{node.id}"] = {self._component(node)}'
+
+    def _condition(self, node: Condition) -> Iterator[str]:
+        yield f"if {self.emitter.expression(node.test)}:"
+        outer = set(self.emitter.present)
+        self.emitter.present |= found_present(node.test)
+        yield from (f"    {line}" for line in list(self._nodes(node.body)) or ["pass"])
+        self.emitter.present = outer
+        if node.orelse:
+            yield "else:"
+            yield from (f"    {line}" for line in self._nodes(node.orelse))
 
     def _component(self, component: Component) -> str:
         match component.kind:

@@ -31,6 +31,7 @@ class _Parts:
     uniques: list[tuple[str, ...]] = field(default_factory=list)
     access: Access | None = None
     problems: list[Problem] = field(default_factory=list)
+    unread: set[str] = field(default_factory=set)  # attributes that are there, and wrong in themselves
 
 
 def read_entity(header: str, body: str, place: Place) -> Entity:
@@ -89,6 +90,8 @@ def _read_parts(body: str, place: Place) -> tuple[str, _Parts]:
             _read_statement(statement, parts, comments.get(statement.lineno, ""))
         except LowcodeError as error:
             parts.problems.extend(error.problems)
+            if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+                parts.unread.add(statement.target.id)
     return doc, parts
 
 
@@ -243,7 +246,7 @@ def _check_names(name: str, parts: _Parts) -> None:
         hint = "leave it out (an id is implied), or say key(id)"
         problems.append(Problem(code="LK023", fact=f"{name} declares id", hint=hint, place=seen["id"].place))
     for used in [used for names in [parts.key, *parts.indexes, *parts.uniques] for used in names]:
-        if used not in seen and used != "id":
+        if used not in seen and used not in parts.unread and used != "id":
             fact, hint = f'{name} has no attribute "{used}"', did_you_mean(used, seen)
             problems.append(Problem(code="LK101", fact=fact, hint=hint, place=parts.place))
     if not parts.attributes and not problems:

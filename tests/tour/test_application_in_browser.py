@@ -180,7 +180,7 @@ def test_a_flight_and_what_is_noted_of_it(visits: Opener) -> None:
         expect(page.get_by_role("cell", name=re.compile(r"Weather at JFK: .* °F, visibility .* miles"))).to_be_visible()
         expect(page.locator("tbody tr")).to_have_count(2)
         picture(page, "app-flight")
-        page.get_by_role("link", name="All departures of the day").click()
+        page.get_by_role("link", name="Departures of this airport").click()
         expect(page.locator("h1")).to_have_text("Departures of John F Kennedy Intl")
 
 
