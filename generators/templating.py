@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from textwrap import indent
+from typing import TYPE_CHECKING
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
 
 from lowcode_kernel.quoting import identifier, literal
+
+if TYPE_CHECKING:
+    from jinja2.bccache import Bucket
 
 FOLDER = Path(__file__).parent / "templates"
 
@@ -65,10 +71,25 @@ def json_text(value: object) -> str:
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
+class _Compiled(FileSystemBytecodeCache):
+    """Templates compiled by an earlier process, kept as Python keeps its own; where nothing can be kept, none are."""
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep a compiled template."""
+        if sys.dont_write_bytecode:
+            return
+        with suppress(OSError):
+            Path(self.directory).mkdir(exist_ok=True)
+            super().dump_bytecode(bucket)
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(  # noqa: S701 - it writes programs: each value goes through the filter of its language
         loader=FileSystemLoader(FOLDER),
+        bytecode_cache=_Compiled(str(FOLDER.parent / "__pycache__"), "%s.jinja"),
+        cache_size=-1,
+        auto_reload=False,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -3,45 +3,99 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from lowcode_kernel.application import Application
-from lowcode_kernel.elements import Action, Attribute, Element, Entity, Integration, Query, Screen, Setting, Struct
+from lowcode_kernel.elements import (
+    Action,
+    Attribute,
+    Element,
+    Entity,
+    Integration,
+    Parameter,
+    Query,
+    Screen,
+    Setting,
+    Struct,
+)
 from lowcode_kernel.language.callables import link_screen
+from lowcode_kernel.language.scaffold import expand
+from lowcode_kernel.language.use import Taking
+from lowcode_kernel.memo import once
 from lowcode_kernel.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from lowcode_kernel.language import CellReading
     from lowcode_kernel.language.small import AppName
+    from lowcode_kernel.language.use import UsedNotebook
     from lowcode_kernel.types import Type
 
-E = TypeVar("E", bound=Element)
+T = TypeVar("T", Attribute, Parameter)
 
 DEFAULT_NAME = "app"
-_SHARED_NAMES = frozenset({"role", "test", "data"})  # kinds whose names live apart from those that bodies call
+# kinds whose names live apart from those that bodies call
+_SHARED_NAMES = frozenset({"role", "test", "data", "package"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """An application with what was wrong on the way to it. `application` holds all that could be read."""
+    """An application with what was wrong on the way to it. `application` holds all that could be read; `texts` are the
+    cells that say something of it, by notebook (None for the one at hand) and number.
+    """
 
     application: Application
     problems: tuple[Problem, ...]
+    texts: Mapping[tuple[str | None, int], str] = field(default_factory=dict, compare=False, repr=False)
 
 
-def assemble(readings: Iterable[CellReading]) -> Model:
+def assemble(readings: Iterable[CellReading], used: Sequence[UsedNotebook] = ()) -> Model:
     """Bring the cells' definitions together. Two that define one name are an error that names both; the first by place
-    stays.
+    stays. `used` are the notebooks that `%use` lines name, those of used notebooks too.
     """
-    ordered = sorted(readings, key=lambda reading: reading.place)
+    ordered = sorted(readings, key=_place)
     problems = [problem for reading in ordered for problem in reading.problems]
     app = _one_app([reading.app for reading in ordered if reading.app], problems)
-    elements = _unique(_replaced(ordered, problems), problems)
+    elements = _unique(_with_used(_replaced(ordered, problems), used, problems), problems)
+    scaffolded, found = expand([item for reading in ordered for item in reading.scaffolds], elements)
+    problems.extend(found)
     name, title = (app.name, app.title) if app else (DEFAULT_NAME, "Application")
-    return Model(application=Application.of(name, title, _linked(elements)), problems=tuple(problems))
+    return Model(
+        application=Application.of(name, title, [*_linked(elements), *scaffolded]),
+        problems=tuple(problems),
+        texts=_texts([*ordered, *(reading for notebook in used for reading in notebook.readings)]),
+    )
+
+
+def _texts(readings: list[CellReading]) -> dict[tuple[str | None, int], str]:
+    """Return the cells that say something, as they were written."""
+    return {(reading.place.notebook, reading.place.cell): reading.text for reading in readings if not reading.is_empty}
+
+
+def _place(reading: CellReading) -> tuple[int, int]:
+    return reading.place.cell, reading.place.line
+
+
+def _with_used(elements: list[Element], used: Sequence[UsedNotebook], problems: list[Problem]) -> list[Element]:
+    """Return the notebook's definitions, and what it takes from others behind them."""
+    if not used:
+        return elements
+    own: dict[str | None, Sequence[Element]] = {None: elements}
+    for notebook in used:
+        ordered = sorted(notebook.readings, key=_place)
+        problems.extend(problem for reading in ordered for problem in reading.problems)
+        found = _unique(_replaced(ordered, problems), problems)
+        public = [item for reading in ordered for item in reading.scaffolds if item.public]
+        scaffolded, wrong = expand(public, found)
+        problems.extend(wrong)
+        own[notebook.name] = [*found, *scaffolded]
+    taking = Taking(own, used)
+    taken = taking.elements()
+    problems.extend(taking.problems)
+    return [*elements, *taken]
 
 
 def _replaced(ordered: list[CellReading], problems: list[Problem]) -> list[Element]:
@@ -124,25 +178,30 @@ def _linked(elements: list[Element]) -> list[Element]:
                 return replace(type_, kind="query")
         return type_
 
+    def linked(element: Element) -> Element:
+        return _relinked(link_screen(element, entities) if isinstance(element, Screen) else element, link)
+
+    def meant(type_: Type) -> str:
+        return f"{type_.name in entities}" if type_.kind == "unknown" else link(type_).kind
+
+    # the same object each time, as what is remembered goes by identity
     return [
-        _relinked(link_screen(element, entities) if isinstance(element, Screen) else element, link)
+        once("linked", (element,), partial(linked, element), variant=tuple(map(meant, _types(element))))
         for element in elements
     ]
 
 
 def _relinked(element: Element, link: Callable[[Type], Type]) -> Element:
-    def attributes(items: tuple[Attribute, ...]) -> tuple[Attribute, ...]:
-        return tuple(replace(item, type=link(item.type)) for item in items)
-
+    """Return an element with its types resolved; the same object where that changes nothing, as for most."""
+    if not any(link(type_) is not type_ for type_ in _types(element)):
+        return element
     match element:
         case Entity() | Struct():
-            return replace(element, attributes=attributes(element.attributes))
+            return replace(element, attributes=tuple(_typed(item, link) for item in element.attributes))
         case Query() | Screen():
-            return replace(
-                element, parameters=tuple(replace(item, type=link(item.type)) for item in element.parameters)
-            )
+            return replace(element, parameters=tuple(_typed(item, link) for item in element.parameters))
         case Action():
-            parameters = tuple(replace(item, type=link(item.type)) for item in element.parameters)
+            parameters = tuple(_typed(item, link) for item in element.parameters)
             return replace(element, parameters=parameters, returns=link(element.returns) if element.returns else None)
         case Integration():
             operations = tuple(
@@ -152,3 +211,22 @@ def _relinked(element: Element, link: Callable[[Type], Type]) -> Element:
         case Setting():
             return replace(element, type=link(element.type))
     return element
+
+
+def _types(element: Element) -> Iterator[Type]:
+    """Give the types that a definition names."""
+    match element:
+        case Entity() | Struct():
+            yield from (item.type for item in element.attributes)
+        case Query() | Screen() | Action():
+            yield from (item.type for item in element.parameters)
+        case Integration():
+            yield from (item.returns for item in element.operations if item.returns)
+        case Setting():
+            yield element.type
+    if isinstance(element, Action) and element.returns:
+        yield element.returns
+
+
+def _typed(item: T, link: Callable[[Type], Type]) -> T:
+    return replace(item, type=link(item.type))

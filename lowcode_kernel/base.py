@@ -39,7 +39,7 @@ def join(there: tuple[BaseTable, ...], needed: tuple[BaseTable, ...], copies: Co
 
 
 def _needed(schema: Schema, table: Table) -> BaseTable:
-    names = {column.name: column.base for column in table.columns}
+    names = {column.name: column.base for column in table.stored}
     columns = tuple(
         BaseColumn(
             name=c.base,
@@ -50,7 +50,7 @@ def _needed(schema: Schema, table: Table) -> BaseTable:
             limit=c.limit,
             last=c.name,
         )
-        for c in table.columns
+        for c in table.stored
     )
     return BaseTable(
         name=table.base,
@@ -61,6 +61,7 @@ def _needed(schema: Schema, table: Table) -> BaseTable:
         indexes=tuple(
             Index(columns=tuple(names[n] for n in index.columns), unique=index.unique) for index in table.indexes
         ),
+        checks=tuple(replace(check, columns=tuple(names[name] for name in check.columns)) for check in table.checks),
         last=table.name,
     )
 
@@ -85,6 +86,7 @@ def _join_table(there: BaseTable, needed: BaseTable, copies: tuple[Copy, ...]) -
         references=_join_references(there, needed),
         indexes=_join_indexes(there, needed, paired),
         copies=(*_join_copies(there.copies, needed), *copies),
+        checks=needed.checks,  # an older version's condition would stand in the way of the new one's rows
         last=needed.last,
         entity=needed.entity,
     )

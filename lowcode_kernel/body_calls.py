@@ -3,24 +3,49 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from lowcode_kernel.body_builtins import BUILTINS, METHODS, VALUE_CLASSES, method_type
+from lowcode_kernel.body_builtins import (
+    BUILTINS,
+    VALUE_CLASSES,
+    WITH_KEY,
+    class_type,
+    items_of,
+    method_type,
+    methods_of,
+)
+from lowcode_kernel.body_entity_calls import EntityCallReader
+from lowcode_kernel.body_imports import IMPORTED
+from lowcode_kernel.body_presence import found_present
+from lowcode_kernel.body_query_calls import read_form, read_together
+from lowcode_kernel.body_scope import joined
+from lowcode_kernel.elements import Parameter
 from lowcode_kernel.keys import key_of
+from lowcode_kernel.language.bodies import shown
 from lowcode_kernel.problems import did_you_mean
-from lowcode_kernel.queries import columns_of
-from lowcode_kernel.types import BOOLEAN, INTEGER, JSON, NONE, UNKNOWN, Type, accepts, entity_type
+from lowcode_kernel.types import BOOLEAN, JSON, NONE, UNKNOWN, Type, accepts, list_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lowcode_kernel.bodies import Analyzer
-    from lowcode_kernel.elements import Parameter
+    from lowcode_kernel.elements import Struct
 
-CallKind = Literal["query", "action", "entity", "integration", "builtin", "method", "require", "log", "refused"]
-ENTITY_METHODS = ("get", "find", "list", "count", "create", "update", "delete")
-_FILTERS = frozenset({"find", "list", "count"})
+CallKind = Literal[
+    "query",
+    "action",
+    "entity",
+    "integration",
+    "builtin",
+    "method",
+    "require",
+    "log",
+    "refused",
+    "together",
+    "function",
+    "struct",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,56 +63,123 @@ class Call:
     arguments: dict[str, ast.expr] = field(default_factory=dict)
 
 
+_SPECIAL = ("require", "log", "refused", "together")
+
+
 class CallReader:
     """Reads the calls of one body; what it finds goes into the body's analyzer."""
 
     def __init__(self, body: Analyzer) -> None:
         self.body, self.app = body, body.app
+        self.entities = EntityCallReader(self, body)
 
     def read(self, node: ast.Call) -> Type:
         """Resolve a call, analyze its arguments, and return the type of what it gives."""
+        self._check_form(node)
         match node.func:
             case ast.Name(id=name):
                 return self._call_name(name, node)
             case ast.Attribute(value=ast.Name(id=owner), attr=method) if owner not in self.body.names:
                 if owner in self.app.entities or owner == "User":
-                    return self._call_entity(owner, method, node)
+                    return self.entities.read(owner, method, node)
                 if owner in self.app.integrations:
                     return self._call_operation(owner, method, node)
+                if owner in self.app.queries:
+                    return read_form(self, self.app.queries[owner], method, node)
         return self._call_method(node)
+
+    def _check_form(self, node: ast.Call) -> None:
+        """Report arguments that come out of a list or a dict, and one that is given twice."""
+        named = [keyword.arg for keyword in node.keywords]
+        if any(isinstance(argument, ast.Starred) for argument in node.args) or None in named:
+            self.body.problem("LK338", f"`{shown(node)}` has * or ** among its arguments", "name each argument", node)
+        for name in sorted({name for name in named if name and named.count(name) > 1}):
+            self.body.problem("LK338", f"`{shown(node)}` gives {name} twice", "keep one", node)
 
     def _call_name(self, name: str, node: ast.Call) -> Type:
         if query := self.app.queries.get(name):
-            self._bind("query", query.name, query.parameters, node)
+            self.bind("query", query.name, query.parameters, node)
             return Type(name=name, kind="query", many=True)
         if action := self.app.actions.get(name):
-            self._bind("action", action.name, action.parameters, node)
+            self.bind("action", action.name, action.parameters, node)
             returns = action.returns or NONE
-            return (
-                entity_type(returns.name, loaded=True, optional=returns.optional, many=returns.many)
-                if returns.kind == "entity"
-                else returns
-            )
+            return replace(returns, loaded=True) if returns.kind == "entity" else returns
+        if self.body.functions.is_known(name):
+            return self._call_function(name, node)
+        if struct := self.app.structs.get(name):
+            return self._make_struct(struct, node)
+        if name in self.body.names:
+            return self._call_value(name, node)
         special: dict[str, Callable[[ast.Call], Type]] = {
             "require": self._require,
             "log": self._log,
             "refused": self._refused,
+            "together": lambda call: read_together(self, call),
         }
         if name in special:
             return special[name](node)
-        if name in BUILTINS:
-            types = [
-                self.body.expression(argument)
-                for argument in [*node.args, *(keyword.value for keyword in node.keywords)]
-            ]
-            self.body.calls[node] = Call(kind="builtin", name=name, node=node)
-            return BUILTINS[name](types)
-        for argument in [*node.args, *(keyword.value for keyword in node.keywords)]:
-            self.body.expression(argument)
-        known = [*self.app.queries, *self.app.actions, *BUILTINS, *special]
+        return self._call_builtin(name, node) if name in BUILTINS else self._call_nothing(name, node)
+
+    def _call_nothing(self, name: str, node: ast.Call) -> Type:
+        """Report a call of what is not there, not yet there, or not for bodies."""
+        self._arguments(node)
+        if self.body.functions.is_refused(name, node) or self.body.imports.check_name(name, node):
+            return UNKNOWN
+        known = [*self.app.queries, *self.app.actions, *self.app.structs, *self.body.functions.known]
+        known += [*BUILTINS, *_SPECIAL]
         hint = f"write {name}.create(...)" if name in self.app.entities else did_you_mean(name, known)
         self.body.problem("LK101", f'there is no query, action or function "{name}"', hint, node)
         return UNKNOWN
+
+    def _arguments(self, node: ast.Call) -> list[Type]:
+        return [
+            self.body.expression(argument) for argument in [*node.args, *(keyword.value for keyword in node.keywords)]
+        ]
+
+    def _call_builtin(self, name: str, node: ast.Call) -> Type:
+        types = [self.body.expression(argument) for argument in node.args]
+        result = BUILTINS[name](types)
+        if name == "dict" and (node.keywords or types):
+            result = types[0] if types and types[0].kind == "dict" else UNKNOWN
+        for keyword in node.keywords:
+            if keyword.arg == "key" and name in WITH_KEY:
+                item = items_of(types[0]) if len(types) == 1 else result
+                self.body.functions.allow_value(keyword.value)
+                self.body.expression_reader.read_key(keyword.value, item)
+                continue
+            given = self.body.expression(keyword.value)
+            if keyword.arg == "default":
+                result = joined(result, given)
+        self.body.calls[node] = Call(kind="builtin", name=name, node=node)
+        return result
+
+    def _make_struct(self, struct: Struct, node: ast.Call) -> Type:
+        """`Bill(total=total)`: a value of a struct. A screen shows rows and has no use for it."""
+        if self.body.element.startswith("screen:"):
+            self.body.problem("LK304", f"`{shown(node)}` is made in a screen", "make it in an action", node)
+        if node.args:
+            self.body.problem("LK308", f"{struct.name} takes its attributes by name", "name each of them", node)
+        parameters = tuple(
+            Parameter(name=item.name, type=item.type, default=_constant(item.default), place=item.place)
+            for item in struct.attributes
+        )
+        self.bind("struct", struct.name, parameters, node)
+        return Type(name=struct.name, kind="struct")
+
+    def _call_function(self, name: str, node: ast.Call) -> Type:
+        """Resolve a call of a local function."""
+        self.body.named(name, node)
+        function = self.body.functions.known[name]
+        self.bind("function", name, function.parameters, node)
+        return function.returns or NONE
+
+    def _call_value(self, name: str, node: ast.Call) -> Type:
+        """Resolve the call of what a name holds: of a class or a function that was imported."""
+        found = self.body.expression(node.func)
+        self._arguments(node)
+        if found.kind != "unknown" or found.many:
+            self.body.problem("LK304", f"{name} is {found}: it can't be called", "", node)
+        return IMPORTED if found is IMPORTED else UNKNOWN
 
     def _require(self, node: ast.Call) -> Type:
         self.body.calls[node] = Call(kind="require", name="require", node=node)
@@ -95,8 +187,10 @@ class CallReader:
             self.body.problem(
                 "LK307", "require takes a condition and a message", 'require(total > 0, "the total is zero")', node
             )
-        for argument in node.args:
-            self.body.expression(argument)
+        if node.args:
+            self.body.expression(node.args[0])
+        for argument in node.args[1:]:  # the message is for where the condition doesn't hold
+            self.body.expression_reader.read_where(found_present(node.args[0])[1], argument)
         return NONE
 
     def _log(self, node: ast.Call) -> Type:
@@ -111,7 +205,7 @@ class CallReader:
             self.body.expression(argument)
         return BOOLEAN
 
-    def _bind(
+    def bind(
         self, kind: CallKind, name: str, parameters: tuple[Parameter, ...], node: ast.Call, method: str | None = None
     ) -> None:
         """Give each argument its parameter, and check that all are there and fit."""
@@ -123,29 +217,42 @@ class CallReader:
                 "LK308", f"{label} takes {len(parameters)} arguments, {len(node.args)} are given", "", node
             )
         for keyword in node.keywords:
-            if keyword.arg not in by_name:
-                self.body.problem(
-                    "LK308",
-                    f'{label} has no parameter "{keyword.arg}"',
-                    did_you_mean(keyword.arg or "", by_name),
-                    keyword.value,
-                )
-                self.body.expression(keyword.value)
-            elif keyword.arg:
+            if keyword.arg in by_name and keyword.arg not in arguments:
                 arguments[keyword.arg] = keyword.value
+            else:
+                self._unbound(label, keyword, by_name)
         for key, value in arguments.items():
-            self._check_argument(label, by_name[key].name, by_name[key].type, value)
+            self.check_argument(label, by_name[key].name, by_name[key].type, value)
+        self.check_missing(label, parameters, arguments, node)
+        self.body.calls[node] = Call(kind=kind, name=name, node=node, method=method, arguments=arguments)
+        if kind != "function":
+            self.body.uses.add(f"{kind}:{name}")
+
+    def _unbound(self, label: str, keyword: ast.keyword, known: dict[str, Parameter]) -> None:
+        """Report an argument that has no parameter, or none any more."""
+        self.body.expression(keyword.value)
+        if keyword.arg in known:
+            self.body.problem("LK338", f"{label} is given {keyword.arg} twice", "keep one", keyword.value)
+        elif keyword.arg is not None:
+            fact = f'{label} has no parameter "{keyword.arg}"'
+            self.body.problem("LK308", fact, did_you_mean(keyword.arg, known), keyword.value)
+
+    def check_missing(
+        self, label: str, parameters: tuple[Parameter, ...], arguments: dict[str, ast.expr], node: ast.Call
+    ) -> None:
+        """Report parameters without a default that a call gives no argument."""
         for parameter in parameters:
             if parameter.name not in arguments and parameter.default is None and not parameter.type.optional:
                 self.body.problem(
                     "LK308", f"{label} needs {parameter.name}: {parameter.type}", f"write {parameter.name}=...", node
                 )
-        self.body.calls[node] = Call(kind=kind, name=name, node=node, method=method, arguments=arguments)
-        self.body.uses.add(f"{kind}:{name}")
 
-    def _check_argument(self, label: str, name: str, target: Type, value: ast.expr) -> None:
+    def check_argument(self, label: str, name: str, target: Type, value: ast.expr) -> None:
+        """Analyze an argument, and report it where its value doesn't fit."""
         given = self.body.expression(value)
-        if not self._fits(target, given):
+        if given.kind == target.kind == "entity":
+            self.entities.check_has_key(given, value)
+        if not self.fits(target, given):
             self.body.problem("LK309", f"{label}: {name} is {target}, not {given}", "", value)
         if target.choices and isinstance(value, ast.Constant) and value.value not in target.choices:
             self.body.problem(
@@ -155,13 +262,15 @@ class CallReader:
                 value,
             )
 
-    def _fits(self, target: Type, given: Type) -> bool:
-        if target.kind == "entity" and given.kind == "scalar" and not target.many:
-            return accepts(
-                key_of(target.name, self.app).maybe() if target.optional else key_of(target.name, self.app), given
-            )
+    def fits(self, target: Type, given: Type) -> bool:
+        """Say whether a value fits; where an entity is wanted, its row or its key does."""
+        if target.kind == "entity" and given.kind == "scalar":
+            key = replace(key_of(target.name, self.app), many=target.many, optional=target.optional)
+            return accepts(key, given)
         if target.kind == "scalar" and given.kind == "entity" and not given.loaded:
             return accepts(target, key_of(given.name, self.app))
+        if target.kind == "entity" and given.only:
+            given = replace(given, only=())  # it is given by its key
         return accepts(target, given)
 
     def _call_operation(self, owner: str, method: str, node: ast.Call) -> Type:
@@ -175,107 +284,63 @@ class CallReader:
                 node,
             )
             return UNKNOWN
-        self._bind("integration", owner, operation.parameters, node, method)
+        self.bind("integration", owner, operation.parameters, node, method)
         return operation.returns or JSON
 
-    def _call_entity(self, owner: str, method: str, node: ast.Call) -> Type:
-        columns = columns_of(owner, self.app) or {}
-        self.body.uses.add(f"entity:{owner}")
-        if method not in ENTITY_METHODS:
-            self.body.problem(
-                "LK101", f'entity {owner} has no method "{method}"', did_you_mean(method, ENTITY_METHODS), node
-            )
-            return UNKNOWN
-        row = entity_type(owner, loaded=True)
-        arguments = self._entity_arguments(owner, method, columns, node)
-        self.body.calls[node] = Call(kind="entity", name=owner, node=node, method=method, arguments=arguments)
-        match method:
-            case "list":
-                return entity_type(owner, loaded=True, many=True)
-            case "count":
-                return INTEGER
-            case "delete":
-                return NONE
-            case "find":
-                return row.maybe()
-        return row
-
-    def _entity_arguments(
-        self, owner: str, method: str, columns: dict[str, Type], node: ast.Call
-    ) -> dict[str, ast.expr]:
-        arguments: dict[str, ast.expr] = {}
-        for argument in node.args:
-            self.body.expression(argument)
-            arguments.setdefault("key", argument)
-        if (len(node.args) != 1 and method in {"update", "delete"}) or (method in {"create", *_FILTERS} and node.args):
-            self.body.problem(
-                "LK308",
-                f"{owner}.{method} is called with {len(node.args)} unnamed arguments",
-                _shape(owner, method),
-                node,
-            )
-        for keyword in node.keywords:
-            name = keyword.arg or ""
-            if method == "list" and name in {"order_by", "limit"}:
-                arguments[name] = keyword.value
-                if name == "limit":
-                    self.body.expression(keyword.value)
-                continue
-            if name not in columns:
-                self.body.problem(
-                    "LK101", f'{owner} has no attribute "{name}"', did_you_mean(name, columns), keyword.value
-                )
-                self.body.expression(keyword.value)
-                continue
-            target = columns[name].maybe() if method in _FILTERS else columns[name]
-            self._check_argument(f"{owner}.{method}", name, target, keyword.value)
-            arguments[name] = keyword.value
-            (self.body.writes if method in {"create", "update"} else self.body.reads).add((owner, name))
-        if method == "create":
-            self._check_required(owner, arguments, node)
-        return arguments
-
-    def _check_required(self, owner: str, arguments: dict[str, ast.expr], node: ast.Call) -> None:
-        if (entity := self.app.entities.get(owner)) is None:
-            self.body.problem("LK310", f"{owner} can't be created in an action", "users are added with %user", node)
-            return
-        for attribute in entity.attributes:
-            if (
-                attribute.name not in arguments
-                and attribute.default is None
-                and not attribute.type.optional
-                and not attribute.type.many
-            ):
-                self.body.problem(
-                    "LK308",
-                    f"{owner}.create needs {attribute.name}: {attribute.type}",
-                    f"write {attribute.name}=...",
-                    node,
-                )
-
     def _call_method(self, node: ast.Call) -> Type:
-        for argument in [*node.args, *(keyword.value for keyword in node.keywords)]:
-            self.body.expression(argument)
         if not isinstance(node.func, ast.Attribute):
-            self.body.problem("LK304", f"`{ast.unparse(node)}` has no meaning here", "", node)
+            self._arguments(node)
+            self.body.problem("LK304", f"`{shown(node)}` has no meaning here", "", node)
             return UNKNOWN
-        owner = self.body.expression(node.func.value)
-        self.body.calls[node] = Call(kind="method", name=node.func.attr, node=node)
-        unresolved = (
-            isinstance(node.func.value, ast.Name)
-            and owner is UNKNOWN
-            and node.func.value.id not in {*self.body.names, *VALUE_CLASSES}
-        )
-        if node.func.attr not in METHODS and not unresolved:
-            self.body.problem(
-                "LK101", f'there is no method "{node.func.attr}"', did_you_mean(node.func.attr, METHODS), node
-            )
-        return method_type(owner, node.func.attr)
+        target, method = node.func.value, node.func.attr
+        owner = self._method_owner(target)
+        types = [self.body.expression(argument) for argument in node.args]
+        for keyword in node.keywords:
+            if keyword.arg == "key" and method == "sort":
+                self.body.expression_reader.read_key(keyword.value, items_of(owner))
+                self.body.functions.check_plain(keyword.value)
+            else:
+                types.append(self.body.expression(keyword.value))
+        self.body.calls[node] = Call(kind="method", name=method, node=node)
+        if self.body.imports.check_attribute(node.func) or self._is_unsafe(node.func):
+            return UNKNOWN
+        self.body.expression_reader.check_there(owner, target, f"asked for its {method}")
+        if owner.kind in {"unknown", "none"} and not owner.many:
+            return owner if owner is IMPORTED else UNKNOWN
+        known = methods_of(owner)
+        if method not in known:
+            self.body.problem("LK101", f'there is no method "{method}"', did_you_mean(method, known), node)
+            return UNKNOWN
+        self._learn(target, owner, method, types)
+        return method_type(owner, method, types)
+
+    def _method_owner(self, target: ast.expr) -> Type:
+        if isinstance(target, ast.Name) and target.id in VALUE_CLASSES and target.id not in self.body.names:
+            self.body.expression(target)
+            return class_type(target.id)
+        return self.body.expression(target)
+
+    def _is_unsafe(self, function: ast.Attribute) -> bool:
+        """Report `text.format(...)`: a text that follows the attributes of a value leads anywhere."""
+        if function.attr not in {"format", "format_map"}:
+            return False
+        value = function.value.value if isinstance(function.value, ast.Constant) else None
+        if isinstance(value, str) and "__" not in value and function.attr == "format":
+            return False
+        self.body.problem("LK341", f"`{shown(function)}` is not for bodies to use", 'write f"{...}"', function)
+        return True
+
+    def _learn(self, target: ast.expr, owner: Type, method: str, types: list[Type]) -> None:
+        """Learn from `rows.append(row)` what is in a list that was empty."""
+        if not (isinstance(target, ast.Name) and owner.many and types and target.id in self.body.names):
+            return
+        given = {"append": types[0], "add": types[0], "insert": types[-1]}.get(method)
+        if method in {"extend", "update"}:
+            given = items_of(types[0])
+        if given is not None and (found := joined(owner, list_of(given))) != owner:
+            self.body.scope.bind(target.id, found)
 
 
-def _shape(owner: str, method: str) -> str:
-    return (
-        f"write {owner}.{method}(row, attribute=...)"
-        if method in {"update", "delete"}
-        else f"write {owner}.{method}(attribute=...)"
-    )
+def _constant(default: str | None) -> str | None:
+    """Return a default that is the same whenever a value is made: what the clock gives has to be given."""
+    return None if default and default.endswith("()") else default

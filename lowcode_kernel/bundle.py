@@ -19,11 +19,14 @@ class File:
     content: bytes
     executable: bool = False
     element: str | None = None
+    _sha256: str = field(default="", init=False, compare=False, repr=False)
 
     @property
     def sha256(self) -> str:
         """Hex digest of the content."""
-        return hashlib.sha256(self.content).hexdigest()
+        if not self._sha256:
+            object.__setattr__(self, "_sha256", hashlib.sha256(self.content).hexdigest())
+        return self._sha256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ Names in and out are physical unless said otherwise.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lowcode_kernel.defaults import VOLATILE
@@ -13,7 +14,7 @@ from lowcode_kernel.quoting import identifier, identifiers
 from lowcode_kernel.schema import BaseColumn, Change
 
 if TYPE_CHECKING:
-    from lowcode_kernel.schema import BaseTable, Copy, Index, Reference, Schema, Table
+    from lowcode_kernel.schema import BaseTable, Check, Copy, Index, Reference
 
 _LONGEST = 63  # bytes of a name in PostgreSQL
 
@@ -74,6 +75,7 @@ def create_table(app: str, table: BaseTable) -> tuple[Change, ...]:
     """
     lines = [_column_text(table.name, column) for column in table.columns]
     lines.append(f"CONSTRAINT {identifier(named(table.name, 'pkey'))} PRIMARY KEY ({identifiers(table.key)})")
+    lines += [_check_text(table, check) for check in table.checks]
     created = _expand(
         _create(qualified(app, table.name), lines), table.name, f"{table.entity}: a new table {table.name}"
     )
@@ -135,6 +137,52 @@ def widen_check(app: str, table: BaseTable, column: BaseColumn) -> tuple[Change,
         lock="access exclusive",
     )
     return (replaced, *([validate(app, table, named(table.name, column.name, "check"))] if condition else []))
+
+
+def check_name(table: BaseTable, check: Check) -> str:
+    """Return the name of a condition over several columns, which ends in its mark whatever its length."""
+    front = "_".join((table.name, *check.columns))
+    room = _LONGEST - len("_rule_") - len(check.mark)
+    if len(front.encode()) > room:
+        digest = hashlib.sha256(front.encode()).hexdigest()[:8]
+        front = f"{front.encode()[: room - 9].decode(errors='ignore')}_{digest}"
+    return f"{front}_rule_{check.mark}"
+
+
+def _check_text(table: BaseTable, check: Check) -> str:
+    condition = check.condition.format(*map(identifier, check.columns))
+    return f"CONSTRAINT {identifier(check_name(table, check))} CHECK ({condition})"
+
+
+def add_check(app: str, table: BaseTable, check: Check) -> Change:
+    """Return what adds a condition to a table with rows, for new rows only."""
+    columns = ", ".join(check.columns)
+    return Change(
+        sql=f"ALTER TABLE {qualified(app, table.name)}\nADD {_check_text(table, check)} NOT VALID",
+        kind="expand",
+        table=table.name,
+        summary=f"{table.entity}.{columns}: a condition ({check.message})",
+        lock="access exclusive",
+        risk="from then on the old release can't write rows that break it either",
+    )
+
+
+def validate_check(app: str, table: BaseTable, check: Check) -> Change:
+    """Return what holds the rows that are there against a condition."""
+    fails = f"fails where a row breaks it ({check.message}); put such rows right first, in a job"
+    return replace(validate(app, table, check_name(table, check)), risk=fails)
+
+
+def drop_check(app: str, table: BaseTable, check: Check) -> Change:
+    """Return what takes a condition away that the new version doesn't have: it may write rows that break it."""
+    name = identifier(check_name(table, check))
+    return Change(
+        sql=f"ALTER TABLE {qualified(app, table.name)}\nDROP CONSTRAINT IF EXISTS {name}",
+        kind="expand",
+        table=table.name,
+        summary=f"{table.entity}.{', '.join(check.columns)}: no condition any more ({check.message})",
+        lock="access exclusive",
+    )
 
 
 def validate(app: str, table: BaseTable, constraint: str) -> Change:
@@ -287,40 +335,6 @@ def fill(app: str, table: BaseTable, column: BaseColumn, value: str, where: str 
     )
 
 
-def create_views(schema: Schema) -> tuple[Change, ...]:
-    """Return the schema of views of a version:
-
-    one per table with exactly its logical names, and the built-in `user`.
-    """
-    views = identifier(schema.views)
-    users = qualified(schema.application, "app_user")
-    user = f'CREATE OR REPLACE VIEW {views}."user" AS\nSELECT id, email, name, active\nFROM {users}'
-    created = [change for table in schema.tables for change in _create_view(schema, table)]
-    return (
-        _view(f"CREATE SCHEMA IF NOT EXISTS {views}", schema.views, "the views of this version"),
-        _view(user, "app_user", "User as this version sees it"),
-        *created,
-    )
-
-
-def _create_view(schema: Schema, table: Table) -> list[Change]:
-    name = qualified(schema.views, table.name)
-    columns = ",\n".join(f"  {_shown(column.base, column.name)}" for column in table.columns)
-    sql = f"CREATE OR REPLACE VIEW {name} AS\nSELECT\n{columns}\nFROM {qualified(schema.application, table.base)}"
-    defaults = [
-        f"ALTER COLUMN {identifier(c.name)} SET DEFAULT {c.default}" for c in table.columns if c.default is not None
-    ]
-    created = [_view(sql, table.base, f"{table.entity} as this version sees it")]
-    if defaults:
-        text = ",\n".join(defaults)
-        created.append(_view(f"ALTER VIEW {name}\n{text}", table.base, f"the defaults of {table.entity}"))
-    return created
-
-
-def _shown(base: str, name: str) -> str:
-    return identifier(base) if base == name else f"{identifier(base)} AS {identifier(name)}"
-
-
 def _column_text(table: str, column: BaseColumn) -> str:
     parts = [identifier(column.name), column.type]
     if column.identity:
@@ -341,7 +355,3 @@ def _create(name: str, lines: list[str] | tuple[str, ...]) -> str:
 
 def _expand(sql: str, table: str, summary: str) -> Change:
     return Change(sql=sql, kind="expand", table=table, summary=summary)
-
-
-def _view(sql: str, table: str, summary: str) -> Change:
-    return Change(sql=sql, kind="views", table=table, summary=summary)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lowcode_kernel import ddl
+from lowcode_kernel.ddl_views import create_views
 from lowcode_kernel.quoting import identifier, identifiers
 from lowcode_kernel.schema import BaseTable, Change, Schema
 
@@ -29,7 +30,7 @@ def difference(previous: Schema | None, current: Schema) -> tuple[Change, ...]:
     if _smaller(before, current):
         return tuple(_removals(before, current))
     changes = [*(() if previous else ddl.system_tables(current.application)), *_additions(before, current)]
-    views = () if current.views in dict(before.known) else ddl.create_views(current)
+    views = () if current.views in dict(before.known) else create_views(current)
     inside = [change for change in changes if not change.concurrent]
     return (*inside, *views, *(change for change in changes if change.concurrent))
 
@@ -54,6 +55,8 @@ def _additions(before: Schema, current: Schema) -> Iterator[Change]:
         if table.name in there and table != there[table.name]:
             yield from _altered(app, there[table.name], table)
     yield from _fillings(before, current)
+    for table in current.base:
+        yield from _validated(app, there.get(table.name, table), table)
 
 
 def _altered(app: str, before: BaseTable, table: BaseTable) -> Iterator[Change]:
@@ -68,6 +71,7 @@ def _altered(app: str, before: BaseTable, table: BaseTable) -> Iterator[Change]:
         for copy in table.copies[len(before.copies) :]:
             yield from _copied(app, table, copy)
     yield from _altered_references(app, before, table)
+    yield from _altered_checks(app, before, table)
     yield from _altered_indexes(app, before, table)
 
 
@@ -98,6 +102,22 @@ def _altered_references(app: str, before: BaseTable, table: BaseTable) -> Iterat
             yield from ddl.add_reference(app, table, reference, new=False, replaces=reference.columns in former)
 
 
+def _altered_checks(app: str, before: BaseTable, table: BaseTable) -> Iterator[Change]:
+    for check in before.checks:
+        if check not in table.checks:
+            yield ddl.drop_check(app, table, check)
+    for check in table.checks:
+        if check not in before.checks:
+            yield ddl.add_check(app, table, check)
+
+
+def _validated(app: str, before: BaseTable, table: BaseTable) -> Iterator[Change]:
+    """Hold rows against new conditions once every value is filled in."""
+    for check in table.checks:
+        if check not in before.checks:
+            yield ddl.validate_check(app, table, check)
+
+
 def _altered_indexes(app: str, before: BaseTable, table: BaseTable) -> Iterator[Change]:
     for index in table.indexes:
         if index not in before.indexes:
@@ -112,7 +132,7 @@ def _fillings(before: Schema, current: Schema) -> Iterator[Change]:
 
     It has a default then, else `evolve` reports a problem.
     """
-    former = {table.base: {c.base: c for c in table.columns} for table in before.tables}
+    former = {table.base: {c.base: c for c in table.stored} for table in before.tables}
     for table in current.tables:
         base, there = current.base_table(table.base), before.base_table(table.base)
         if base is None or there is None:

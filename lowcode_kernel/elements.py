@@ -1,5 +1,8 @@
 """The elements of an application: one frozen record for each kind of definition that a cell can hold.
 
+Where a pass of the optimizer has rewritten a body, `lines` says which line of the cell's body each of its lines comes
+from (1 is the first); it is empty where the body is the cell's own.
+
 Bodies in Python are kept as text and parsed where they are needed (`lowcode_kernel.language.bodies`), so that elements
 compare, hash and encode as plain
 values. A place does not take part in comparison: a model is the same wherever its cells stand.
@@ -26,6 +29,7 @@ class Element:
 
     name: str
     doc: str = ""
+    public: bool = False  # other notebooks may name it (`%use`)
     place: Place = field(compare=False)
 
     @property
@@ -42,7 +46,7 @@ class Element:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attribute:
     """One attribute of an entity or a struct. `default` is Python text (`0`, `"gold"`, `now()`); `was` is its former
-    name.
+    name. `computed` is a Python expression over the row's other attributes: such an attribute is read, never written.
     """
 
     name: str
@@ -52,6 +56,19 @@ class Attribute:
     unique: bool = False
     was: str | None = None
     on_delete: OnDelete = "restrict"
+    computed: str | None = None
+    place: Place = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Constraint:
+    """A condition over the attributes of one row that always holds: `check(ends_at > starts_at, "it ends too early")`.
+
+    `condition` is Python text; `message` is what a write that breaks it is refused with.
+    """
+
+    condition: str
+    message: str
     place: Place = field(compare=False)
 
 
@@ -90,6 +107,7 @@ class Entity(Element):
     key: tuple[str, ...] = ("id",)
     indexes: tuple[tuple[str, ...], ...] = ()
     uniques: tuple[tuple[str, ...], ...] = ()
+    constraints: tuple[Constraint, ...] = ()
     access: Access | None = None
     was: str | None = None
 
@@ -119,6 +137,7 @@ class Action(Element):
     rest: tuple[Method, str] | None = None
     body: str
     body_place: Place = field(compare=False)
+    lines: tuple[int, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +149,7 @@ class Screen(Element):
     roles: tuple[str, ...] = ()
     body: str
     body_place: Place = field(compare=False)
+    lines: tuple[int, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +214,7 @@ class Job(Element):
     notebook: str | None = None
     body: str = ""
     body_place: Place = field(compare=False)
+    lines: tuple[int, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,3 +238,14 @@ class Test(Element):
     roles: tuple[str, ...] = ()
     body: str
     body_place: Place = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package(Element):
+    """A Python package that bodies import, pinned: `%package holidays==0.56 --hash sha256:...`. `name` is the
+    distribution's; `modules` are the import names that it gives where they differ from it.
+    """
+
+    version: str
+    hashes: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()

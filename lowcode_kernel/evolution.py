@@ -141,20 +141,23 @@ def _free(name: str, used: Iterable[str]) -> str:
 def _resolved_columns(table: Table, match: Table | None, bases: dict[str, str], resolution: _Resolution) -> Table:
     base = resolution.previous.base_table(table.base)
     if base is None:
-        return replace(table, columns=tuple(replace(column, physical=column.name) for column in table.columns))
+        return replace(table, columns=tuple(_shown_first(column) for column in table.columns))
     former = match or _as_shown(table, base)
     matches = _match_columns(table, former)
     # a former column that comes first may be matched by a later one, so all matches are used before any free name is
     used = {column.name for column in base.columns}
     columns: list[Column] = []
     for column in table.columns:
+        if column.computed:
+            columns.append(column)
+            continue
         place = _Place(
             table=table,
             base=base,
             former=former,
             bases=bases,
             used=used,
-            given={c.base for c in columns},
+            given={c.base for c in columns if not c.computed},
             resolution=resolution,
         )
         columns.append(_resolved_column(column, matches[column.name], place))
@@ -164,6 +167,10 @@ def _resolved_columns(table: Table, match: Table | None, bases: dict[str, str], 
     return resolved
 
 
+def _shown_first(column: Column) -> Column:
+    return column if column.computed else replace(column, physical=column.name)
+
+
 def _as_shown(table: Table, base: BaseTable) -> Table:
     """Return a former table that shows nothing but the key: all else of a table that comes back is a leftover."""
     columns = tuple(Column(name=name, type=_type(base, name)) for name in base.key)
@@ -171,12 +178,12 @@ def _as_shown(table: Table, base: BaseTable) -> Table:
 
 
 def _match_columns(table: Table, former: Table) -> dict[str, Column | None]:
-    left = {column.name: column for column in former.columns}
-    matches: dict[str, Column | None] = {column.name: None for column in table.columns}
-    for column in table.columns:
+    left = {column.name: column for column in former.stored}
+    matches: dict[str, Column | None] = {column.name: None for column in table.stored}
+    for column in table.stored:
         if column.was and column.name not in left and column.was in left:
             matches[column.name] = left.pop(column.was)
-    for column in table.columns:
+    for column in table.stored:
         if matches[column.name] is None:
             matches[column.name] = left.pop(column.name, None)
     return matches
@@ -223,7 +230,7 @@ def _resolved_column(column: Column, match: Column | None, place: _Place) -> Col
 
 def _new_column(column: Column, place: _Place) -> Column:
     left = _left_column(column, place)
-    if column.was and left is None and column.was not in {c.name for c in place.former.columns}:
+    if column.was and left is None and column.was not in {c.name for c in place.former.stored}:
         fact = f'was("{column.was}"), but the version deployed last has no {column.was}'
         place.resolution.report(place.table, column.name, fact, "it starts empty", "warning")
     if not column.nullable and column.default is None:
@@ -234,7 +241,7 @@ def _new_column(column: Column, place: _Place) -> Column:
 
 def _left_column(column: Column, place: _Place) -> BaseColumn | None:
     """Return the column of a removed attribute that comes back by its name or `was`, with the same type and target."""
-    shown = {c.base for c in place.former.columns}
+    shown = {c.base for c in place.former.stored}
     paired = {name for copy in place.base.copies for name in (copy.source, copy.target)}
     for left in place.base.columns:
         free = left.name not in shown | paired | place.given and left.last in {column.name, column.was}
@@ -320,7 +327,7 @@ def _revised(previous: Schema | None, current: Schema) -> Schema:
 def _narrowed(table: BaseTable, shown: list[Table]) -> BaseTable:
     """Return a base table without what none of the shown tables shows."""
     versions = [t for t in shown if t.base == table.name]
-    names = {column.base for version in versions for column in version.columns} | set(table.key)
+    names = {column.base for version in versions for column in version.stored} | set(table.key)
     indexes = {
         (tuple(version.column(name).base for name in index.columns), index.unique)
         for version in versions
@@ -332,4 +339,5 @@ def _narrowed(table: BaseTable, shown: list[Table]) -> BaseTable:
         references=tuple(reference for reference in table.references if names.issuperset(reference.columns)),
         indexes=tuple(index for index in table.indexes if (index.columns, index.unique) in indexes),
         copies=tuple(copy for copy in table.copies if {copy.source, copy.target} <= names),
+        checks=tuple(check for check in table.checks if names.issuperset(check.columns)),
     )

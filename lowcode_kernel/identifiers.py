@@ -128,3 +128,9 @@ def needs_quotes(name: str) -> bool:
 def quoted(name: str) -> str:
     """Return a name as SQL writes it, in quotation marks only where it needs them."""
     return '"' + name.replace('"', '""') + '"' if needs_quotes(name) else name
+
+
+def label_of(name: str) -> str:
+    """Return `departure_delay` as `Departure delay`."""
+    text = name.replace("_", " ").strip()
+    return text[:1].upper() + text[1:]

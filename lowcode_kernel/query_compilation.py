@@ -1,125 +1,183 @@
-"""A resolved query to the static SQL that runs: views for entities, `$1` for parameters, row rules as conditions."""
+"""A resolved query to the static SQL that runs: views for entities, `$1` for parameters, row rules as conditions.
+
+In between stands the *prepared* tree: all of that but the numbers. Placeholders in it are the query's parameters by
+name and, as `context.user_id`, what a row rule asks of the request. Variants and forms are made of it; `finish` numbers
+what is left, so that a statement takes no value that it doesn't use.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from lowcode_kernel.identifiers import snake_case
 from lowcode_kernel.keys import column_type
 from lowcode_kernel.rules import RuleParameter, compile_rule
-from lowcode_kernel.sql import exp, render
-from lowcode_kernel.types import UNKNOWN, Type
+from lowcode_kernel.sql import exp, nodes_of, render
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterable, Mapping
 
     from lowcode_kernel.application import Application
     from lowcode_kernel.elements import Query
+    from lowcode_kernel.types import Type
+
+CONTEXT = "context."
+"""What the names of placeholders begin with that a row rule has put into a statement."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultColumn:
-    """One column of a query's result. `source` is the entity and attribute that it shows unchanged, if it does."""
+    """One column of a query's result. `source` is the entity and attribute that it shows unchanged, if it does; `cast`
+    is the PostgreSQL type that it has to be cast to, where it is computed in another.
+    """
 
     name: str
     type: Type
     source: tuple[str, str] | None = None
+    cast: str = ""
 
 
-def compile_query(
-    tree: exp.Query,
-    query: Query,
-    app: Application,
-    results: dict[int, tuple[ResultColumn, ...]],
-    entity_name: Callable[[str], str | None],
-) -> tuple[str, tuple[RuleParameter, ...]]:
-    """Return the statement, and the parameters of row rules that come behind the query's own.
-
-    `results` has the typed columns of each SELECT of the tree by its identity; `entity_name` says which entity a
-    table's name means.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """What resolving has found in a tree, by the identity of its nodes: the typed columns of each SELECT, what each `*`
+    stands for as (name in FROM, column), which entity each table is, by which columns each SELECT groups besides
+    those that it names, and which arguments of functions have to be cast.
     """
-    return _Compiler(query, app, results, entity_name).statement(tree)
+
+    columns: dict[int, tuple[ResultColumn, ...]]
+    stars: dict[int, tuple[tuple[str, str], ...]]
+    tables: dict[int, str]
+    groups: dict[int, tuple[tuple[str, str], ...]]
+    casts: dict[int, str]
 
 
-class _Compiler:
-    def __init__(
-        self,
-        query: Query,
-        app: Application,
-        results: dict[int, tuple[ResultColumn, ...]],
-        entity_name: Callable[[str], str | None],
-    ) -> None:
-        self.query, self.app, self.results, self.entity_name = query, app, results, entity_name
+def prepare_query(tree: exp.Query, rules: dict[str, str], resolved: Resolved) -> exp.Query:
+    """Return a copy of a tree in the words of the database, without the numbers of its parameters. `rules` are the row
+    rules of its entities.
+    """
+    prepared = tree.copy()
+    pairs = list(zip(nodes_of(tree), nodes_of(prepared), strict=True))
+    for original, node in pairs:
+        if isinstance(node, exp.TableAlias | exp.Table):
+            _fold(node.this)
+        elif isinstance(node, exp.Column):
+            _fold(node.args.get("table"))
+        elif isinstance(node, exp.Select):
+            _compile_items(original, node, resolved)
+            _add_groups(node, resolved.groups.get(id(original), ()))
+    for original, node in pairs:
+        if id(original) in resolved.casts:
+            node.replace(exp.cast(node.copy(), resolved.casts[id(original)], dialect="postgres"))
+        elif (entity := resolved.tables.get(id(original))) is not None:
+            _place_view(node, entity, rules.get(entity, ""))
+    return prepared
 
-    def _type_of(self, name: str) -> Type:
-        return next((parameter.type for parameter in self.query.parameters if parameter.name == name), UNKNOWN)
 
-    def statement(self, tree: exp.Query) -> tuple[str, tuple[RuleParameter, ...]]:
-        compiled = tree.copy()
-        self._compile_casts(tree, compiled)
-        self._compile_stars(tree, compiled)
-        for identifier in compiled.find_all(exp.Identifier):
-            identifier.set("this", identifier.this if identifier.args.get("quoted") else identifier.this.lower())
-        positions = {parameter.name: index for index, parameter in enumerate(self.query.parameters, 1)}
-        rules: list[RuleParameter] = []
-        self._compile_tables(compiled, rules, len(positions))
-        for placeholder in list(compiled.find_all(exp.Placeholder)):
-            number = exp.Parameter(this=exp.Literal.number(positions[placeholder.name]))
-            type_ = self._type_of(placeholder.name)
-            placeholder.replace(exp.cast(number, column_type(type_, self.app), dialect="postgres"))
-        return render(compiled), tuple(rules)
+def _fold(identifier: object) -> None:
+    """Tables and their aliases are written in small letters, unless they are quoted."""
+    if isinstance(identifier, exp.Identifier) and not identifier.args.get("quoted"):
+        identifier.set("this", identifier.this.lower())
 
-    def _compile_tables(self, tree: exp.Query, rules: list[RuleParameter], count: int) -> None:
-        inner = {cte.alias for cte in tree.find_all(exp.CTE)}
-        for table in list(tree.find_all(exp.Table)):
-            if table.name in inner or (entity := self.entity_name(table.name)) is None:
-                continue
-            alias = table.alias or table.name
-            plain = exp.Table(this=exp.to_identifier(snake_case(entity)))
-            rule = compile_rule(self.app.entities.get(entity), self.app, rules, count)
-            if rule:
-                table.replace(
-                    exp.alias_(
-                        exp.Subquery(this=exp.select("*").from_(plain).where(rule, dialect="postgres")),
-                        alias,
-                        table=True,
-                    )
-                )
-            else:
-                table.replace(exp.alias_(plain, alias, table=True) if alias != snake_case(entity) else plain)
 
-    def _compile_stars(self, tree: exp.Query, compiled: exp.Query) -> None:
-        """A result names its columns, whatever the order in the database."""
-        for original, select in zip(tree.find_all(exp.Select), compiled.find_all(exp.Select), strict=True):
-            columns = self.results.get(id(original), ())
-            if any(isinstance(item, exp.Star) for item in original.selects) and columns:
-                select.set("expressions", [exp.column(column.name) for column in columns])
-            elif any(item.find(exp.Star) and isinstance(item, exp.Column) for item in original.selects):
-                select.set("expressions", list(self._expanded(original, columns)))
+def _add_groups(select: exp.Select, columns: tuple[tuple[str, str], ...]) -> None:
+    """Group by what depends on a key that is grouped by: PostgreSQL knows that of tables, and these are views."""
+    group = select.args.get("group")
+    if group is not None and columns:
+        added = [exp.column(name, table=source) for source, name in columns]
+        group.set("expressions", [*group.expressions, *added])
 
-    @staticmethod
-    def _expanded(select: exp.Select, columns: tuple[ResultColumn, ...]) -> Iterator[exp.Expr]:
-        """Replace `o.*` among other columns by what it stands for; the other items are as many as they are, the rest
-        belongs to the star.
-        """
-        plain = sum(1 for item in select.selects if not isinstance(item.this, exp.Star))
-        stars = [item for item in select.selects if isinstance(item.this, exp.Star)]
-        width = (len(columns) - plain) // len(stars)
-        position = 0
-        for item in select.selects:
-            if not isinstance(item.this, exp.Star):
-                yield item.copy()
-                position += 1
-                continue
-            for column in columns[position : position + width]:
-                yield exp.column(column.name, table=item.args.get("table"))
-            position += width
 
-    def _compile_casts(self, tree: exp.Query, compiled: exp.Query) -> None:
-        """PostgreSQL sums bigint to numeric and extracts numeric: cast back to Integer, as the language promises."""
-        for original, select in zip(tree.find_all(exp.Select), compiled.find_all(exp.Select), strict=True):
-            for column, item in zip(self.results.get(id(original), ()), select.selects, strict=False):
-                inner = item.this if isinstance(item, exp.Alias) else item
-                if column.type.name == "Integer" and inner.find(exp.Sum, exp.Extract):
-                    inner.replace(exp.cast(inner.copy(), "bigint", dialect="postgres"))
+def _place_view(table: exp.Expr, entity: str, rule: str) -> None:
+    """Put a view in the place of an entity; where it has a row rule, only the rows that the rule lets through."""
+    alias = table.alias or table.name
+    plain = exp.Table(this=exp.to_identifier(snake_case(entity)))
+    if rule:
+        kept = exp.Subquery(this=exp.select("*").from_(plain).where(_condition(rule), copy=False))
+        found: exp.Expr = exp.alias_(kept, alias, table=True, copy=False)
+    else:
+        found = exp.alias_(plain, alias, table=True) if alias != snake_case(entity) else plain
+    if table.args.get("joins"):
+        found.set("joins", table.args["joins"])
+    table.replace(found)
+
+
+def _condition(rule: str) -> exp.Expr:
+    """Return a row rule with its parameters marked as the context's."""
+    condition: exp.Expr = exp.condition(rule, dialect="postgres")
+    for placeholder in condition.find_all(exp.Placeholder):
+        placeholder.set("this", CONTEXT + placeholder.name)
+    return condition
+
+
+def rules_of(entities: Iterable[str], app: Application) -> dict[str, str]:
+    """Return the conditions of the entities that have a row rule; raises LowcodeError where one can't be compiled."""
+    texts = {}
+    for entity in entities:
+        parameters: list[RuleParameter] = []
+        if text := compile_rule(app.entities.get(entity), app, parameters, None):
+            texts[entity] = text
+    return texts
+
+
+def _compile_items(original: exp.Expr, select: exp.Select, resolved: Resolved) -> None:
+    """Write out what a SELECT gives: a `*` becomes the names of its columns, whatever their order in the database, and
+    what PostgreSQL gives in another type than the language promises is cast.
+    """
+    columns = resolved.columns.get(id(original), ())
+    several = bool(original.args.get("joins"))
+    items: list[exp.Expr] = []
+    for item, copied in zip(original.args["expressions"], list(select.selects), strict=True):
+        if is_star(item):
+            stars = resolved.stars.get(id(item), ())
+            items += [exp.column(name, table=source if several else None) for source, name in stars]
+        else:
+            items.append(_in_type(copied, columns[len(items)].cast) if len(items) < len(columns) else copied)
+    select.set("expressions", items)
+
+
+def is_star(item: exp.Expr) -> bool:
+    """Say whether an item of a SELECT is `*` or `o.*`."""
+    return isinstance(item, exp.Star) or (isinstance(item, exp.Column) and isinstance(item.this, exp.Star))
+
+
+def _in_type(item: exp.Expr, wanted: str) -> exp.Expr:
+    """PostgreSQL sums bigint to numeric and extracts numeric: cast back to Integer, as the language promises."""
+    if not wanted:
+        return item
+    inner = item.this if isinstance(item, exp.Alias) else item
+    cast = exp.cast(inner.copy(), wanted, dialect="postgres")
+    if isinstance(item, exp.Alias):
+        item.set("this", cast)
+        return item
+    return cast
+
+
+def parameter_casts(query: Query, app: Application) -> dict[str, str]:
+    """Return the PostgreSQL type of each parameter of a query."""
+    return {parameter.name: column_type(parameter.type, app) for parameter in query.parameters}
+
+
+@cache
+def _data_type(name: str) -> exp.DataType:
+    return exp.DataType.build(name, dialect="postgres")
+
+
+def finish(tree: exp.Query, casts: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
+    """Return the text of a prepared tree and the names of the values that it takes as `$1`, `$2` ...
+
+    `casts` has the names in the order of their numbers, with their types; the context's come behind them. The tree is
+    used up.
+    """
+    placeholders = [node for node in nodes_of(tree) if isinstance(node, exp.Placeholder)]
+    used = dict.fromkeys(placeholder.name for placeholder in placeholders)
+    rules = [name for name in used if name.startswith(CONTEXT)]
+    arguments = (*(name for name in casts if name in used), *rules)
+    positions = {name: number for number, name in enumerate(arguments, 1)}
+    for placeholder in placeholders:
+        value: exp.Expr = exp.Parameter(this=exp.Literal.number(positions[placeholder.name]))
+        if placeholder.name in casts:
+            value = exp.Cast(this=value, to=_data_type(casts[placeholder.name]).copy())
+        placeholder.replace(value)
+    return render(tree), arguments

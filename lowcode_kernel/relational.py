@@ -6,14 +6,18 @@ from typing import TYPE_CHECKING
 
 from lowcode_kernel.defaults import default_sql
 from lowcode_kernel.identifiers import snake_case
+from lowcode_kernel.keys import key_of
+from lowcode_kernel.memo import once, remembered
 from lowcode_kernel.problems import LowcodeError, Problem
-from lowcode_kernel.schema import ANYTHING, Column, Index, Limit, Reference, Schema, Table
+from lowcode_kernel.row_expressions import columns_in, compiled, expression, numbered, row_of
+from lowcode_kernel.schema import ANYTHING, Check, Column, Index, Limit, Reference, Schema, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lowcode_kernel.application import Application
-    from lowcode_kernel.elements import Attribute, Entity
+    from lowcode_kernel.elements import Attribute, Constraint, Entity
+    from lowcode_kernel.row_expressions import Row
     from lowcode_kernel.types import Type
 
 USER = "User"
@@ -52,7 +56,18 @@ def column_type(type: Type, app: Application) -> str:  # noqa: A002 - the field'
     Raises: LowcodeError where the entity isn't there, has a key of several attributes, or a key that leads back to
     itself.
     """
-    return _column_type(type, app, ())
+    seen: set[str] = set()
+    while type.kind == "entity" and type.name != USER:
+        name = type.name
+        if name not in app.entities or name in seen:
+            fact = f"the key of {name} leads back to itself" if name in seen else f"there is no entity {name}"
+            raise LowcodeError.of(fact, code="LK500")
+        seen.add(name)
+        key = _key_attribute(app.entities[name])
+        if key is None:
+            return "bigint"
+        type = key.type  # noqa: A001 - the field's own word
+    return "bigint" if type.kind == "entity" else _scalar(type)
 
 
 def schema_of(app: Application) -> Schema:
@@ -60,22 +75,9 @@ def schema_of(app: Application) -> Schema:
 
     Logical names only: `evolution.evolve` adds the physical ones.
     """
-    tables = [table for entity in app.entities.values() for table in _tables(entity, app)]
-    return Schema(application=app.name, tables=tuple(sorted(tables, key=lambda table: table.name)))
-
-
-def _column_type(type: Type, app: Application, seen: tuple[str, ...]) -> str:  # noqa: A002 - the field's own word
-    if type.kind != "entity":
-        return _scalar(type)
-    if type.name == USER:
-        return "bigint"
-    if type.name not in app.entities or type.name in seen:
-        fact = (
-            f"the key of {type.name} leads back to itself" if type.name in seen else f"there is no entity {type.name}"
-        )
-        raise LowcodeError.of(fact, code="LK500")
-    key = _key_attribute(app.entities[type.name])
-    return "bigint" if key is None else _column_type(key.type, app, (*seen, type.name))
+    tables = [table for entity in app.entities.values() for table in tables_of(entity, app)]
+    ordered = tuple(sorted(tables, key=lambda table: table.name))
+    return once("schema", ordered, lambda: Schema(application=app.name, tables=ordered), variant=app.name)
 
 
 def _scalar(type: Type) -> str:  # noqa: A002 - the field's own word
@@ -94,18 +96,27 @@ def _key_attribute(entity: Entity) -> Attribute | None:
     return entity.attribute(entity.key[0])
 
 
+def tables_of(entity: Entity, app: Application) -> tuple[Table, ...]:
+    """Return an entity's own table, and one for each of its `many` attributes."""
+    return remembered("tables", entity, app, lambda: tuple(_tables(entity, app)))
+
+
 def _tables(entity: Entity, app: Application) -> Iterator[Table]:
     stored = [attribute for attribute in entity.attributes if not _is_pairs(attribute)]
+    row = row_of(entity, lambda name: key_of(name, app), clock=True)
     identity = [Column(name="id", type="bigint", identity=True)] if _implied(entity) else []
     yield Table(
         name=table_name(entity.name),
         entity=entity.name,
-        columns=(*identity, *(_column(attribute, entity, app) for attribute in stored)),
+        columns=(*identity, *(_column(attribute, entity, row, app) for attribute in stored)),
         key=entity.key,
         references=tuple(
-            _reference(attribute.name, attribute, app) for attribute in stored if attribute.type.kind == "entity"
+            _reference(attribute.name, attribute, app)
+            for attribute in stored
+            if attribute.type.kind == "entity" and attribute.computed is None
         ),
-        indexes=_indexes(entity, stored),
+        indexes=_indexes(entity, [attribute for attribute in stored if attribute.computed is None]),
+        checks=tuple(_check(constraint, row) for constraint in entity.constraints),
         was=table_name(entity.was) if entity.was else None,
     )
     for attribute in entity.attributes:
@@ -121,8 +132,11 @@ def _implied(entity: Entity) -> bool:
     return entity.key == ("id",) and entity.attribute("id") is None
 
 
-def _column(attribute: Attribute, entity: Entity, app: Application) -> Column:
+def _column(attribute: Attribute, entity: Entity, row: Row, app: Application) -> Column:
     type_sql = column_type(attribute.type, app)
+    if attribute.computed is not None:
+        computed = _computed(attribute, row)
+        return Column(name=attribute.name, type=type_sql, nullable=attribute.type.optional, computed=computed)
     return Column(
         name=attribute.name,
         type=type_sql,
@@ -131,6 +145,19 @@ def _column(attribute: Attribute, entity: Entity, app: Application) -> Column:
         limit=_limit(attribute.type),
         was=attribute.was,
     )
+
+
+def _computed(attribute: Attribute, row: Row) -> str:
+    """Return the SQL of a computed attribute, as a value of its type."""
+    sql = compiled(row.computed[attribute.name], row).sql
+    if attribute.type.name == "Decimal" and attribute.type.scale is not None:
+        return f"round(({sql})::numeric, {attribute.type.scale})"
+    return f"({sql})::{SQL_TYPES[attribute.type.name]}"
+
+
+def _check(constraint: Constraint, row: Row) -> Check:
+    sql = compiled(expression(constraint.condition), row).sql
+    return Check(columns=columns_in(sql), condition=numbered(sql), message=constraint.message)
 
 
 def _limit(type: Type) -> Limit:  # noqa: A002 - the field's own word

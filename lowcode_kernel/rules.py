@@ -7,26 +7,23 @@ rows=written_by == user.id or Supervisor in user.roles      ->      $3 OR (writt
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from lowcode_kernel.identifiers import quoted
+from lowcode_kernel.keys import key_of
 from lowcode_kernel.problems import LowcodeError, did_you_mean
+from lowcode_kernel.row_expressions import compiled, row_of
+from lowcode_kernel.row_functions import Compiled
+from lowcode_kernel.types import BOOLEAN, INTEGER, entity_type
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from lowcode_kernel.application import Application
     from lowcode_kernel.elements import Entity
+    from lowcode_kernel.problems import Problem
 
 RuleParameter = Literal["unrestricted", "user_id", "user_roles"]
-_COMPARE: dict[type[ast.cmpop], str] = {
-    ast.Eq: "=",
-    ast.NotEq: "<>",
-    ast.Lt: "<",
-    ast.LtE: "<=",
-    ast.Gt: ">",
-    ast.GtE: ">=",
-}
+_HINT = "compare attributes with user.id, constants, or say Role in user.roles"
 _CASTS = {"unrestricted": "boolean", "user_id": "bigint", "user_roles": "text[]"}
 
 
@@ -46,49 +43,38 @@ def compile_rule(entity: Entity | None, app: Application, parameters: list[RuleP
 
 
 class _Rule:
+    """Reads what a row rule knows besides the attributes of the row: who asks."""
+
     def __init__(self, entity: Entity, app: Application, parameters: list[RuleParameter], first: int | None) -> None:
         self.entity, self.app, self.parameters, self.first = entity, app, parameters, first
 
     def sql(self, node: ast.expr) -> str:
+        """Return the condition; raises LowcodeError."""
+        row = row_of(self.entity, lambda name: key_of(name, self.app), clock=True)
+        row = replace(row, column=quoted, text=_literal, special=self._special)
+        try:
+            found = compiled(node, row)
+        except LowcodeError as error:
+            problems = [self._problem(problem) for problem in error.problems]
+            raise LowcodeError(*problems) from None
+        if found.type.name not in {"Boolean", "unknown"}:
+            raise self._error(f"`{ast.unparse(node)}` is {found.type}, not a condition", "compare it with something")
+        return found.sql
+
+    def _special(self, node: ast.expr) -> Compiled | None:
         match node:
-            case ast.BoolOp(op=op, values=values):
-                word = " AND " if isinstance(op, ast.And) else " OR "
-                return "(" + word.join(self.sql(value) for value in values) + ")"
-            case ast.UnaryOp(op=ast.Not(), operand=operand):
-                return f"NOT ({self.sql(operand)})"
             case ast.Compare(left=ast.Name(id=role), ops=[ast.In() | ast.NotIn() as op], comparators=[roles]) if (
                 self._is_roles(roles)
             ):
                 text = f"{_literal(self._role(role))} = ANY({self.parameter('user_roles')})"
-                return text if isinstance(op, ast.In) else f"NOT ({text})"
-            case ast.Compare(left=left, ops=[ast.Is() | ast.IsNot() as op], comparators=[ast.Constant(value=None)]):
-                return f"{self.sql(left)} IS {'NOT ' if isinstance(op, ast.IsNot) else ''}NULL"
-            case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARE:
-                return f"{self.sql(left)} {_COMPARE[type(op)]} {self.sql(right)}"
-        return self._value(node)
-
-    def _value(self, node: ast.expr) -> str:
-        match node:
-            case ast.Name(id=name) if name in self._columns():
-                return quoted(name)
-            case ast.Name(id="user") | ast.Attribute(value=ast.Name(id="user"), attr="id"):
-                return self.parameter("user_id")
-            case ast.Constant(value=bool(value)):
-                return "TRUE" if value else "FALSE"
-            case ast.Constant(value=int(number)):
-                return str(number)
-            case ast.Constant(value=str(text)):
-                return _literal(text)
-        hint = (
-            did_you_mean(node.id, self._columns())
-            if isinstance(node, ast.Name)
-            else "compare attributes with user.id, constants, or say Role in user.roles"
-        )
-        raise self._error(f"the row rule can't use `{ast.unparse(node)}`", hint)
-
-    def _columns(self) -> Sequence[str]:
-        names = [attribute.name for attribute in self.entity.attributes if not attribute.type.many]
-        return [*names, "id"] if self.entity.key == ("id",) else names
+                return Compiled(text if isinstance(op, ast.In) else f"NOT ({text})", BOOLEAN)
+            case ast.Name(id="user"):
+                return Compiled(self.parameter("user_id"), entity_type("User", loaded=True))
+            case ast.Attribute(value=ast.Name(id="user"), attr="id"):
+                return Compiled(self.parameter("user_id"), INTEGER)
+            case ast.Attribute(value=ast.Name(id="user")):
+                raise self._error(f"the row rule can't use `{ast.unparse(node)}`", _HINT)
+        return None
 
     def _is_roles(self, node: ast.expr) -> bool:
         return (
@@ -108,6 +94,12 @@ class _Rule:
             self.parameters.append(name)
         place = f":{name}" if self.first is None else f"${self.first + self.parameters.index(name) + 1}"
         return f"{place}::{_CASTS[name]}"
+
+    def _problem(self, problem: Problem) -> Problem:
+        if problem.code == "LK105":
+            return problem
+        (told,) = self._error(f"the row rule can't be used: {problem.fact}", problem.hint or _HINT).problems
+        return told
 
     def _error(self, fact: str, hint: str) -> LowcodeError:
         place = self.entity.access.place if self.entity.access else self.entity.place

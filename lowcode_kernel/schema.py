@@ -17,6 +17,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Literal
 
+from lowcode_kernel.memo import once
 from lowcode_kernel.quoting import identifier, literal
 
 Lock = Literal["none", "row exclusive", "share update exclusive", "share row exclusive", "access exclusive"]
@@ -63,7 +64,8 @@ class Column:
     """A column of one version: its logical name, PostgreSQL type and SQL default. `physical` is the base table's name
     for it ("": the same).
 
-    `identity` marks the implied key; `was` is the attribute's former name.
+    `identity` marks the implied key; `was` is the attribute's former name. `computed` is SQL over the table's other
+    columns, written `{name}`: such a column is in the view alone.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Column:
     limit: Limit = ANYTHING
     was: str | None = None
     physical: str = ""
+    computed: str = ""
 
     @property
     def base(self) -> str:
@@ -108,6 +111,22 @@ class Index:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """A condition over several columns of one row: SQL in which a column is written as its number in `columns`, `{0} >
+    {1}`, so that it is the same whatever they are called. Names are logical in a Table, physical in a BaseTable.
+    """
+
+    columns: tuple[str, ...]
+    condition: str
+    message: str
+
+    @property
+    def mark(self) -> str:
+        """Eight digits at the end of the constraint's name, by which the service knows what to say."""
+        return _digest(self.condition, self.message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """A table as one version sees it, which is the view that shows it.
 
@@ -120,6 +139,7 @@ class Table:
     key: tuple[str, ...]
     references: tuple[Reference, ...] = ()
     indexes: tuple[Index, ...] = ()
+    checks: tuple[Check, ...] = ()
     was: str | None = None
     physical: str = ""
 
@@ -127,6 +147,11 @@ class Table:
     def base(self) -> str:
         """The base table's name."""
         return self.physical or self.name
+
+    @property
+    def stored(self) -> tuple[Column, ...]:
+        """The columns that the base table has: all but the computed ones."""
+        return tuple(column for column in self.columns if not column.computed)
 
     def column(self, name: str) -> Column:
         """Return the column with logical name `name`; raises KeyError."""
@@ -186,6 +211,7 @@ class BaseTable:
     references: tuple[Reference, ...] = ()
     indexes: tuple[Index, ...] = ()
     copies: tuple[Copy, ...] = ()
+    checks: tuple[Check, ...] = ()
     last: str = ""
 
     def column(self, name: str) -> BaseColumn | None:
@@ -217,7 +243,11 @@ class Schema:
                 t.key,
                 t.references,
                 t.indexes,
-                [(c.name, c.type, c.nullable, c.default, c.check) for c in t.columns],
+                [
+                    (c.name, c.type, c.nullable, c.default, c.check, *([c.computed] * bool(c.computed)))
+                    for c in t.columns
+                ],
+                *([t.checks] * bool(t.checks)),
             )
             for t in self.tables
         ]
@@ -227,14 +257,11 @@ class Schema:
     @property
     def shown(self) -> str:
         """A digest of which base columns the views show."""
-        return _digest([(t.name, t.base, [(c.name, c.base) for c in t.columns]) for t in self.tables])
+        return _digest([(t.name, t.base, [(c.name, c.computed or c.base) for c in t.columns]) for t in self.tables])
 
     def table(self, name: str) -> Table:
         """Return the table with logical name `name`; raises KeyError."""
-        for table in self.tables:
-            if table.name == name:
-                return table
-        raise KeyError(name)
+        return once("tables by name", (self,), lambda: {table.name: table for table in self.tables})[name]
 
     def base_table(self, name: str) -> BaseTable | None:
         """Return the base table with physical name `name`, or None."""

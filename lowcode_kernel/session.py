@@ -8,13 +8,13 @@ sends, or by their number where it sends none.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lowcode_kernel.assembly import Model, assemble
 from lowcode_kernel.language import CellReading, read_cell
-from lowcode_kernel.notebook import code_cells
+from lowcode_kernel.notebook import code_cells, used_notebooks
 from lowcode_kernel.places import Place
 from lowcode_kernel.problems import LowcodeError
 
@@ -44,16 +44,19 @@ class Session:
         """Without ids (a console, a headless run) a cell that defines the same names as an earlier one is that cell,
         run again.
         """
-        names = {element.id for element in reading.elements}
+        names = _names(reading)
         for key, earlier in self.readings.items():
-            if names and names == {element.id for element in earlier.elements} and earlier.replaces == reading.replaces:
+            if names and names == _names(earlier) and earlier.replaces == reading.replaces:
                 return key
         return f"#{count}"
 
     @property
     def model(self) -> Model:
         """The application that the cells define together."""
-        return assemble(self.readings.values())
+        path, readings = notebook_path(), list(self.readings.values())
+        used, problems = used_notebooks(readings, path.parent if path else Path(), path)
+        model = assemble(readings, used)
+        return replace(model, problems=(*model.problems, *problems)) if problems else model
 
     def application(self) -> Application:
         """Return the application; raises LowcodeError with every problem where it has any."""
@@ -61,6 +64,12 @@ class Session:
         if model.problems:
             raise LowcodeError(*model.problems)
         return model.application
+
+
+def _names(reading: CellReading) -> set[str]:
+    """Return what a cell is known by: what it defines, scaffolds and uses."""
+    names = {element.id for element in reading.elements} | {f"%scaffold {item.entity}" for item in reading.scaffolds}
+    return names | {f"%use {use.path}" for use in reading.uses}
 
 
 def notebook_path() -> Path | None:

@@ -4,6 +4,7 @@ be put right; 2: it could not act.
 
 from __future__ import annotations
 
+import gc
 import sys
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,12 @@ from lowcode_kernel.problems import LowcodeError, did_you_mean
 
 def main(words: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
+    if words is None:
+        from lowcode_kernel.generators.beside import allow
+
+        allow()  # this process is the command's alone
     words = list(sys.argv[1:] if words is None else words)
+    gc.set_threshold(50_000, 50, 50)  # a tenth of the time of a generation goes into collecting what isn't garbage
     try:
         return _run(words)
     except Help as text:
@@ -46,20 +52,21 @@ def _run(words: list[str]) -> int:
     found = find_verb(name)
     notebook = next((word for word in words[1:] if word.endswith(".ipynb")), None)
     arguments = parse(found, [word for word in words[1:] if word != notebook], prefix="lowcode ")
-    if notebook is None:
+    if notebook is None and found.needs_notebook(arguments):
         raise LowcodeError.of(f"lowcode {name} needs a notebook", f"lowcode {name} app.ipynb", code="LK003")
-    return _run_verb(name, Path(notebook), arguments)
+    return _run_verb(name, Path(notebook) if notebook else None, arguments)
 
 
-def _run_verb(name: str, notebook: Path, arguments: object) -> int:
+def _run_verb(name: str, notebook: Path | None, arguments: object) -> int:
     from lowcode_kernel.notebook import read_notebook
 
-    bench = Workbench(partial(read_notebook, notebook), notebook.resolve().parent)
+    path = notebook or Path()
+    bench = Workbench(partial(read_notebook, path), path.resolve().parent, notebook)
     result = find_verb(name).run(bench, arguments, _print)  # type: ignore[arg-type]
     if getattr(arguments, "json", False):
         from lowcode_kernel.magics.showing import as_json
 
-        _print(as_json(result.value))
+        _print(as_json(result.value if result.json is None else result.json))
     elif result.view is not None:
         _print(str(result.view))
     return result.status

@@ -19,6 +19,7 @@ from lowcode_kernel.magics.completion_words import (
     MARKS,
     METHODS,
     OPTION_VALUES,
+    PUBLIC,
     TYPES,
     USER_ATTRIBUTES,
 )
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from lowcode_kernel.application import Application
 
 _MAGIC = re.compile(r"\s*%%(\w+)[ \t]*([^\n]*)")
-_LINE = re.compile(r"%(scaffold|impact)[ \t]+\Z")
+_LINE = re.compile(r"%(scaffold|impact|package|role|setting|use)[ \t]+([^\n]*)\Z")
+_LONGEST = 200  # characters of a word: looking for its beginning takes the square of that
 _WORD = re.compile(r"(--[\w-]*|\w*)\Z")
 _TABLES = re.compile(r"\b(?:from|join)\s+(\w+)(?:\s+(?:as\s+)?(\w+))?", re.IGNORECASE)
 _NOT_ALIASES = frozenset(
@@ -71,7 +73,7 @@ def register_completion(shell: Any, application: Callable[[], Application]) -> N
 
 def word_at(text: str, cursor: int) -> str:
     """Return the word before the cursor, with the dashes of an option."""
-    match = _WORD.search(text[:cursor])
+    match = _WORD.search(text[max(cursor - _LONGEST, 0) : cursor])
     return match[1] if match else ""
 
 
@@ -88,7 +90,7 @@ def _at(text: str, start: int, app: Application) -> list[Suggestion]:
     magic = _MAGIC.match(text)
     if magic is None:
         line = _LINE.match(before.rpartition("\n")[2])
-        return _names(app, ("entity",) if line[1] == "scaffold" else ()) if line else []
+        return _in_line(line[1], line[2], app) if line else []
     if start < magic.start(1):
         return []
     if "\n" not in before[magic.start(1) :]:
@@ -99,6 +101,12 @@ def _at(text: str, start: int, app: Application) -> list[Suggestion]:
     if magic[1] in {"query", "logs", "data"}:
         return _in_sql(magic[1], magic[2], body, text[magic.end() :], app)
     return _in_python(magic[1], magic[2], body, app) if magic[1] in {"action", "screen", "job", "test"} else []
+
+
+def _in_line(magic: str, before: str, app: Application) -> list[Suggestion]:
+    if before.strip():
+        return _in_header(magic, before, app)
+    return _names(app, ("entity",) if magic == "scaffold" else ()) if magic in {"scaffold", "impact"} else []
 
 
 def _all(words: Iterable[str], kind: str) -> list[Suggestion]:
@@ -123,7 +131,8 @@ def _in_header(magic: str, before: str, app: Application) -> list[Suggestion]:
         return _types(app)
     if magic == "data" and not before.strip():
         return _names(app, ("entity",))
-    return _all(HEADER_OPTIONS.get(magic, ()), "option") if before.endswith((" ", "\t")) and before.strip() else []
+    options = (*HEADER_OPTIONS.get(magic, ()), *(("--public",) if magic in PUBLIC else ()))
+    return _all(options, "option") if before.endswith((" ", "\t")) and before.strip() else []
 
 
 def _in_entity(before: str, body: str, app: Application) -> list[Suggestion]:

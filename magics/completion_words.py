@@ -12,10 +12,10 @@ FUNCTIONS = (
     *("len(", "sum(", "min(", "max(", "sorted(", "round(", "any(", "all(", "range("),
 )
 COMPONENTS = (
-    *("title(", "text(", "section(", "metric(", "table(", "details(", "chart(", "button(", "link("),
+    *("title(", "text(", "section(", "metric(", "table(", "details(", "chart(", "button(", "link(", "form("),
     *("date_input(", "text_input(", "number_input(", "choice_input(", "checkbox(", "entity_input("),
 )
-METHODS = ("get", "find", "list", "count", "create", "update", "delete")
+METHODS = ("get", "get_many", "find", "list", "count", "exists", "create", "update", "delete")
 USER_ATTRIBUTES = ("id", "name", "email", "active")
 LOG_TABLES = ("errors", "audit", "requests", "queries", "jobs", "deployments")
 HEADER_OPTIONS = {
@@ -26,5 +26,11 @@ HEADER_OPTIONS = {
     "integration": ("--base-url", "--openapi", "--timeout"),
     "data": ("--file",),
     "entity": ("--was",),
+    "scaffold": ("--role", "--show"),
+    "package": ("--hash", "--module"),
 }
+PUBLIC = frozenset(
+    {"entity", "struct", "query", "action", "screen", "job", "integration", "role", "setting", "scaffold"}
+)
+"""Definitions that other notebooks may name: `--public`."""
 OPTION_VALUES = {"priority": ("low", "normal", "high")}

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from lowcode_kernel.language.scaffold import read_scaffold
+from lowcode_kernel.language.use import read_use
+from lowcode_kernel.magics.lines import HELP, LINES, is_said
 from lowcode_kernel.problems import LowcodeError
 from lowcode_kernel.session import Session, notebook_path
 
@@ -15,10 +18,10 @@ if TYPE_CHECKING:
 
     from lowcode_kernel.assembly import Model
     from lowcode_kernel.elements import Element
+    from lowcode_kernel.language import CellReading
     from lowcode_kernel.magics.workbench import Workbench
 
 DEFINITIONS = ("entity", "struct", "query", "action", "screen", "job", "integration", "data", "test")
-LINES = ("app", "role", "setting")
 
 
 class Notebook:
@@ -86,18 +89,40 @@ class Notebook:
 
     def _line(self, kind: str) -> Callable[[str], None]:
         def define(line: str) -> None:
+            if line.strip() in {"-h", "--help", "?"}:
+                print(HELP[kind])  # noqa: T201 - what a magic prints is its output
+                return
             reading = self.session.current
             if reading and reading.problems:
                 raise LowcodeError(*reading.problems)
-            found = reading and (
-                reading.app if kind == "app" else any(element.kind == kind for element in reading.elements)
-            )
-            if not found:
+            if not (reading and is_said(kind, reading)):
                 fact = f"%{kind} {line} does not stand at the start of a line"
                 raise LowcodeError.of(fact, "a definition is not part of a block or an expression", code="LK016")
+            self._show_line(kind, line, reading)
 
-        define.__doc__ = f"Define the {kind}: see the language in README.md."
+        define.__doc__ = f"Define the {kind}: `%{kind} -h` tells how."
         return define
+
+    def _show_line(self, kind: str, line: str, reading: CellReading) -> None:
+        """Show what a line brings that the cell does not say: a scaffold's elements, those of other notebooks."""
+        from IPython.display import display
+
+        from lowcode_kernel.magics.lines import scaffold_text, scaffold_view, use_view
+
+        if kind == "scaffold":
+            read = read_scaffold(line, reading.place)
+            for scaffold in reading.scaffolds:
+                if scaffold.entity != read.entity:
+                    continue
+                if scaffold.shown:
+                    print(scaffold_text(scaffold, self.session.model))  # noqa: T201 - to copy into cells
+                else:
+                    display(scaffold_view(scaffold, self.session.model))
+        elif kind == "use":
+            path = read_use(line, reading.place).path
+            for use in reading.uses:
+                if use.path == path:
+                    display(use_view(use, self.session.model))
 
     def _show_elements(self, elements: tuple[Element, ...]) -> None:
         from IPython.display import display
@@ -105,7 +130,7 @@ class Notebook:
         from lowcode_kernel.magics.showing import element_view
 
         for element in elements:
-            display(element_view(element, self.session.model.application))
+            display(element_view(element, self.session.model))
 
     # verbs
 
@@ -138,7 +163,7 @@ class Notebook:
         if arguments.json:
             from lowcode_kernel.magics.showing import as_json
 
-            print(as_json(result.value))  # noqa: T201 - as above
+            print(as_json(result.value if result.json is None else result.json))  # noqa: T201 - as above
         elif result.view is not None:
             display(result.view)
         if result.status == 1 and name in {"check", "test"}:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -12,17 +14,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from lowcode_kernel.application import Application
+    from lowcode_kernel.assembly import Model
     from lowcode_kernel.bundle import Bundle
+    from lowcode_kernel.checks.catalog import Page
+    from lowcode_kernel.dependencies import ExternalDependency
     from lowcode_kernel.elements import Element
     from lowcode_kernel.farm.environments import Environment
     from lowcode_kernel.farm.history import Status
     from lowcode_kernel.findings import Finding
     from lowcode_kernel.generators.writing import Written
-    from lowcode_kernel.graph import Graph
+    from lowcode_kernel.graph import Graph, Node
+    from lowcode_kernel.impact_effects import Effect
     from lowcode_kernel.plan import Plan, Progress, Release
     from lowcode_kernel.problems import Problem
-    from lowcode_kernel.widgets.markup import Markup
-    from lowcode_kernel.widgets.records import LoadingState
+    from lowcode_kernel.widgets.records import LoadingState, PassView
+
+
+_COMMENT = re.compile(r"^[ \t]*--[^\n]*\n", re.MULTILINE)
+_NOT_YET = ("there is no screen ", "there is no query, action or function ", "there is no entity ")
 
 
 def as_json(value: object) -> str:
@@ -32,22 +41,32 @@ def as_json(value: object) -> str:
     return msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2).decode()
 
 
-def element_view(element: Element, app: Application) -> View:
+def element_view(element: Element, model: Model) -> View:
     """Show an element that was just defined, with what the whole application tells of it so far."""
     from lowcode_kernel.analysis import analyze
+    from lowcode_kernel.checks.allowing import allow_in
     from lowcode_kernel.elements import Query
     from lowcode_kernel.widgets.model_view import model_view
 
     columns: tuple[ColumnView, ...] = ()
     problems: tuple[Problem, ...] = ()
-    analysis = analyze(app)
+    analysis = analyze(model.application)
     if isinstance(element, Query) and element.name in analysis.queries:
         found = analysis.queries[element.name]
         columns = tuple(ColumnView(name=column.name, type=str(column.type)) for column in found.columns)
         problems = found.problems
     elif element.id in analysis.bodies:
         problems = analysis.bodies[element.id].problems
-    return model_view(ModelView(element=element, columns=columns, problems=problems))
+    told = tuple(_waiting(problem) for problem in allow_in(problems, model.texts))
+    return model_view(ModelView(element=element, columns=columns, problems=told))
+
+
+def _waiting(problem: Problem) -> Problem:
+    """A name that nothing has may be that of a later cell, which is no error of this one yet: %check tells it."""
+    if problem.code != "LK101" or not problem.fact.partition(": ")[2].startswith(_NOT_YET):
+        return problem
+    hint = f"define it in another cell; {problem.hint}" if problem.hint else "define it in another cell"
+    return replace(problem, severity="notice", hint=hint)
 
 
 def problems_view(problems: Sequence[Problem], app: Application) -> View:
@@ -57,14 +76,49 @@ def problems_view(problems: Sequence[Problem], app: Application) -> View:
     return show(problems, sound=f"{app.title}: {len(app.elements)} definitions, no problems.")
 
 
+def explanation_view(page: Page) -> View:
+    """Show the page of a check."""
+    from lowcode_kernel.widgets.problems_view import explanation_view as show
+
+    return show(page)
+
+
+def fixes_view(made: Sequence[Problem], remaining: Sequence[Problem], difference: str, how: str) -> View:
+    """Show what was put right, as a difference of cells, and what remains."""
+    from lowcode_kernel.widgets.problems_view import fixes_view as show
+
+    return show(made, remaining, difference, how)
+
+
 def graph_view(graph: Graph, app: Application) -> View:
     """Show a dependency graph."""
     from lowcode_kernel.widgets.graph_view import graph_view as show
 
-    nodes = tuple(_node(graph.nodes[name]["element"]) for name in graph)
-    uses = [(source, target, str(data["why"])) for source, target, data in graph.edges(data=True)]
-    edges = tuple(EdgeView(source=source, target=target, label=why) for source, target, why in uses)
+    nodes = tuple(_node(app.by_id[name]) if name in app.by_id else _part(node) for name, node in graph.nodes.items())
+    edges = tuple(EdgeView(source=source, target=target, label=why) for source, target, why in graph.edges())
     return show(GraphView(nodes=nodes, edges=edges, title=app.title))
+
+
+def _part(node: Node) -> NodeView:
+    detail = ((node.kind, node.detail),) if node.detail else ()
+    # nobody knows a component by its number: it is the screen's "table 'Parts'"
+    label = f"{node.element.partition(':')[2]}: {node.detail}" if node.kind == "component" else node.label
+    return NodeView(id=node.id, label=label, kind=node.kind, detail=(*detail, ("place", str(node.place))))
+
+
+def impact_view(title: str, effects: Sequence[Effect]) -> View:
+    """Show what a change does."""
+    from lowcode_kernel.widgets.impact_view import impact_view as show
+
+    return show(title, effects)
+
+
+def external_view(found: Sequence[ExternalDependency]) -> View:
+    """Show what an application needs from outside: what it is pinned to, and whether that is here."""
+    from lowcode_kernel.dependencies import state_of
+
+    rows = [(one.kind, one.name, one.pin, state_of(one), ", ".join(one.used_by), str(one.place)) for one in found]
+    return table_view("From outside", ("kind", "name", "pinned to", "checked", "used by", "where"), rows)
 
 
 def _node(element: Element) -> NodeView:
@@ -107,28 +161,41 @@ def text_view(text: str) -> View:
     return View(text, page(tag("p", text)))
 
 
-def findings_view(findings: Sequence[Finding]) -> View:
-    """Show what the optimizer did and why, with the SQL before and after."""
-    from lowcode_kernel.widgets.markup import page
+def findings_view(findings: Sequence[Finding], app: Application, *, everything: bool = False) -> View:
+    """Show what the optimizer did and why, with the text before and after; with `everything`, pass by pass too."""
+    from lowcode_kernel.generators.passes import PASSES
+    from lowcode_kernel.widgets.findings_view import findings_view as show
 
-    if not findings:
-        return text_view("The optimizer found nothing to do.")
-    text = "\n".join(f"{'did' if finding.acted else 'kept'}  {finding}" for finding in findings)
-    return View(text, page(*map(_finding, findings)))
+    passes = tuple(_pass(item, findings, app) for item in PASSES) if everything else ()
+    return show([_laid_out(finding) for finding in findings], passes, everything=everything)
 
 
-def _finding(finding: Finding) -> Markup:
-    from lowcode_kernel.widgets.highlighting import highlighted
-    from lowcode_kernel.widgets.markup import tag
+def _laid_out(finding: Finding) -> Finding:
+    """Lay the statement that was out as the one that is now, so that a difference shows what changed alone."""
+    from lowcode_kernel.problems import LowcodeError
+    from lowcode_kernel.sql import parse_select, unparse
 
-    place = tag("span", str(finding.place), class_="lowcode-quiet", style="float:right")
-    head = [place, tag("b", finding.what), ": ", finding.why]
-    saved = [" ", tag("span", f"saves {finding.saved}", class_="lowcode-tag lowcode-good")] if finding.saved else []
-    sql = [highlighted(text, "sql") for text in (finding.before, finding.after) if text]
-    words = "before and after" if finding.after else "what was there"
-    more = [tag("details", tag("summary", words), *sql)] if sql else []
-    mark = "lowcode-acted" if finding.acted else "lowcode-notice"
-    return tag("div", *head, *saved, *more, class_=f"lowcode-problem {mark}")
+    before = _COMMENT.sub("", finding.before)  # what is said to readers of the cell is no change
+    if not (before.lstrip(" (\n").upper().startswith(("SELECT", "WITH")) and finding.after):
+        return finding
+    try:
+        return replace(finding, before=unparse(parse_select(before, finding.place)))
+    except LowcodeError:
+        return finding
+
+
+def _pass(run: Callable[..., object], findings: Sequence[Finding], app: Application) -> PassView:
+    """Return what one pass did; its first line says what it is for."""
+    from sys import modules
+
+    from lowcode_kernel.widgets.records import PassView
+
+    found = [finding for finding in findings if finding.rule == run.__name__]
+    acted = sum(finding.acted for finding in found)
+    bodies = len(app.actions) + len(app.jobs) + len(app.screens)
+    looked = f"{len(app.queries):,} queries, {bodies:,} actions, jobs and screens, {len(app.entities):,} entities"
+    summary = (modules[run.__module__].__doc__ or "").strip().partition("\n\n")[0].replace("\n", " ")
+    return PassView(name=run.__name__, summary=summary, looked=looked, acted=acted, kept=len(found) - acted)
 
 
 def bundle_view(bundle: Bundle, seconds: float, written: Written | None) -> View:

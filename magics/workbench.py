@@ -27,10 +27,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Workbench:
-    """`read` gives the model at hand; `folder` holds the notebook, `farm.toml` and the state of `dev`."""
+    """`read` gives the model at hand; `folder` holds the notebook, `farm.toml` and the state of `dev`.
+
+    `notebook` is the file that the model was read from, None where a front-end has it open.
+    """
 
     read: Callable[[], Model]
     folder: Path
+    notebook: Path | None = None
 
     @property
     def home(self) -> Path:
@@ -46,10 +50,10 @@ class Workbench:
 
     def sound(self) -> Application:
         """Return the application; raises LowcodeError with all errors that the checks find."""
-        from lowcode_kernel.checks import check, errors
+        from lowcode_kernel.checks import find_errors
 
         model = self.read()
-        if found := errors(check(model)):
+        if found := find_errors(model):
             raise LowcodeError(*found)
         return model.application
 

@@ -152,7 +152,7 @@ VIOLATIONS = {
     "INSERT INTO flight (carrier, number, origin, destination, departs_at, distance) VALUES ('XX', 1, 'EWR', 'JFK', now(), 1)": (
         "Rejected: It refers to something that is not there. {'carrier': 'not found'}"
     ),
-    "DELETE FROM airport WHERE code = 'EWR'": "Refused: It is still used elsewhere and can't be deleted. {}",
+    "DELETE FROM airport WHERE code = 'EWR'": "Refused: It is still used by flight and can't be deleted. {}",
     "INSERT INTO airline (code) VALUES ('ZZ')": "Rejected: A value is missing. {'name': 'required'}",
     "INSERT INTO airline (code, name) VALUES ('TOO', 'Long')": "Rejected: A value is not allowed. {'code': 'not allowed'}",
     "SELECT our_mistake": "None",

@@ -22,18 +22,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lowcode_kernel.analysis import analyze
 from lowcode_kernel.bundle import Bundle, File
 from lowcode_kernel.generators.formatting import format_files
 from lowcode_kernel.generators.generation import generate
-from lowcode_kernel.generators.layers.project import LOCK, locked_names
+from lowcode_kernel.generators.layers.pins import LOCK, locked_names
 from lowcode_kernel.generators.passes import optimize
 from lowcode_kernel.generators.writing import write_bundle
 from lowcode_kernel.relational import schema_of
+from tests.browser.shop import bundle_of_the_shop
 from tests.cases import model_of
 from tests.generated_application import bundle_of_the_tour
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 GOLDEN = Path(__file__).parent / "golden" / "generation"
 ROOT = Path(__file__).parents[1]
@@ -116,15 +118,17 @@ def test_generated_code_never_imports_the_platform(tour: Bundle) -> None:
             assert b"lowcode_kernel" not in file.content, file.path
 
 
-def test_generated_code_is_strictly_typed(tour: Bundle, tmp_path: Path) -> None:
-    write_bundle(tour, tmp_path)
+@pytest.mark.parametrize("made", [bundle_of_the_tour, bundle_of_the_shop], ids=["tour", "scaffold"])
+def test_generated_code_is_strictly_typed(made: Callable[[], Bundle], tmp_path: Path) -> None:
+    bundle = made()
+    write_bundle(bundle, tmp_path)
     words = (
         "--strict",
         "--no-error-summary",
         "--ignore-missing-imports",
         "--cache-dir",
         str(tmp_path / "cache"),
-        str(tmp_path / "flightdesk"),
+        str(tmp_path / bundle.application),
     )
     done = subprocess.run(
         (sys.executable, "-m", "mypy", *words), cwd=tmp_path, capture_output=True, text=True, check=False
@@ -271,3 +275,13 @@ def test_an_action_that_no_screen_offers_can_not_be_run_by_its_name() -> None:
 def test_what_a_condition_found_present_is_not_asked_for_again(tour: Bundle) -> None:
     text = tour.file("flightdesk/screens/notes.py").content.decode()
     assert "if note is not None and (not (await entities.note.get(context, note)).resolved):" in text
+
+
+def test_what_is_emitted_leaves_the_analyzed_trees_as_they_are() -> None:
+    cells = (GOLDEN / "action-control" / "model.txt").read_text("utf-8").split("\n---\n")
+    app = model_of(*cells).application
+    body = analyze(app).actions["settle"]
+    before = ast.dump(body.tree, include_attributes=True)
+    first = generate(app).file("shop/actions/settle.py")
+    assert ast.dump(body.tree, include_attributes=True) == before
+    assert generate(app).file("shop/actions/settle.py") == first

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lowcode_kernel.graph import build_graph, downstream, reachable
-from lowcode_kernel.impact import impact
+from lowcode_kernel.impact import uses_of
 from lowcode_kernel.magics.command import main
 from lowcode_kernel.magics.variables import variables_of
 from lowcode_kernel.notebook import read_notebook
@@ -64,9 +64,67 @@ def test_check_fails_where_there_is_an_error_and_tells_all_of_them(tmp_path: Pat
     assert told.rstrip().endswith("FAILED")
 
 
+def test_a_fix_of_an_open_notebook_is_shown_and_left_to_its_user(tmp_path: Path) -> None:
+    cells = (
+        "%%entity Order\nnumber: Text",
+        "%%query q()\nSELECT * FROM Order",
+        "%check --fix",
+        "%check --explain LK207",
+    )
+    told = _run_cells(tmp_path, *cells)
+    assert "-SELECT * FROM Order" in told
+    assert "+SELECT id, number FROM Order" in told
+    assert "lowcode check --fix NOTEBOOK.ipynb" in told
+    assert "# LK207 select-star: a query selects *" in told
+    assert "FAILED" not in told
+
+
+def test_what_a_cell_allows_and_what_a_later_cell_may_define_is_no_error_of_it(tmp_path: Path) -> None:
+    cells = (
+        "%%action count()\nnumber = 3  # lowcode: allow LK335 because it shows that a comment is heard",
+        '%%screen home "/"\nlink("Orders", orders)\ntext(missing)',
+    )
+    told = _run_cells(tmp_path, *cells)
+    assert "LK335" not in told
+    assert 'LK101 notice cell 2, line 2: screen home: there is no screen "orders"; define it in another cell' in told
+    assert 'LK101 error cell 2, line 3: screen home: there is no "missing"' in told
+
+
+def test_a_change_is_told_by_its_verdicts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = _notebook(
+        tmp_path,
+        "%%entity Order\nnumber: Text\nnet: Integer\ngross: Integer = computed(net * 2)",
+        "%%query orders()\nSELECT number, gross FROM Order ORDER BY id",
+        '%%screen home "/"\ntable(orders(), columns=[number, gross])',
+    )
+    assert main(["impact", str(path), "Order.number", "--rename", "code"]) == 0
+    told = capsys.readouterr().out
+    assert "rename code: 1 breaks, 1 may break, 1 is generated again, 1 stays as it is" in told
+    assert "  breaks      query orders  cell 2, line 1" in told
+    assert "shows column number of query orders (c1); rests on query orders, which breaks" in told
+
+
 def test_a_definition_in_a_block_is_refused(tmp_path: Path) -> None:
     told = _run_cells(tmp_path, "if True:\n    %role Sales")
     assert "LK016 %role Sales does not stand at the start of a line" in told
+
+
+def test_a_scaffold_shows_what_it_makes_and_gives_its_cells(tmp_path: Path) -> None:
+    cells = ("%%entity Order\nnumber: Text", "%scaffold Order", "%scaffold Order --show", "%scaffold Ordr --show")
+    told = _run_cells(tmp_path, *cells)
+    assert "new_order     screen  /orders/new" in told
+    assert '%%screen new_order "/orders/new"\n"""Enter a new order."""\ntitle("New order")\nform("Create"' in told
+    assert 'LK101 cell 4, line 1: there is no entity "Ordr"; did you mean "Order"?' in told
+    assert [line for line in told.splitlines() if line in {"OK", "FAILED"}] == ["OK", "OK", "OK", "FAILED"]
+
+
+def test_another_notebook_is_used_and_its_elements_are_shown(tmp_path: Path) -> None:
+    _notebook(tmp_path, "%%entity Order --public\nnumber: Text")
+    told = _run_cells(tmp_path, "%use app.ipynb", "%use apps.ipynb", "%use -h")
+    assert "Taken from app.ipynb" in told
+    assert "app.ipynb, cell 1, line 1" in told
+    assert "LK125 cell 2, line 1: there is no notebook apps.ipynb" in told
+    assert "Take public elements" in told
 
 
 def test_a_result_goes_into_a_variable(tmp_path: Path) -> None:
@@ -79,7 +137,7 @@ def test_a_result_goes_into_a_variable(tmp_path: Path) -> None:
     [
         (["check", str(TOUR)], 0, "longest_flights is never used"),
         (["explain", str(TOUR)], 0, "query longest_flights is removed"),
-        (["impact", str(TOUR), "Flight.distance"], 0, "screen:flight"),
+        (["impact", str(TOUR), "Flight.distance"], 0, "screen flight"),
         (["chek", str(TOUR)], 2, 'did you mean "check"?'),
         (["check"], 2, "lowcode check needs a notebook"),
         (["check", "nothing.ipynb"], 2, "there is no notebook nothing.ipynb"),
@@ -139,5 +197,4 @@ def test_the_graph_follows_what_uses_what() -> None:
     graph = build_graph(app)
     assert downstream(graph, "entity:Order") == ["query:q", "screen:home"]
     assert "entity:Customer" in reachable(app, graph)  # an order refers to one
-    assert [effect.element for effect in impact(app, "entity:Order", "number")] == ["query:q"]
-    assert "screen:home" in {effect.element for effect in impact(app, "entity:Order")}
+    assert [use.element for use in uses_of(app, "entity:Order")] == ["query:q", "screen:home"]

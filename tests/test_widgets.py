@@ -15,20 +15,25 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from lowcode_kernel.elements import Role
+from lowcode_kernel.checks.catalog import explanation
+from lowcode_kernel.elements import Attribute, Constraint, Entity, Role
+from lowcode_kernel.fixes import Fix
+from lowcode_kernel.impact_effects import VERDICTS, Effect
 from lowcode_kernel.places import Place
 from lowcode_kernel.problems import Problem
+from lowcode_kernel.types import INTEGER
 from lowcode_kernel.widgets.drawing import draw_graph, graph_summary
 from lowcode_kernel.widgets.graph_style import GraphState, found, neighbours, style_of
 from lowcode_kernel.widgets.graph_view import LiveGraph, graph_view
 from lowcode_kernel.widgets.highlighting import highlighted
+from lowcode_kernel.widgets.impact_view import impact_view
 from lowcode_kernel.widgets.layers import NODE_HEIGHT, place_nodes, width_of
 from lowcode_kernel.widgets.logs_view import logs_view
 from lowcode_kernel.widgets.markup import Markup, joined, tag
 from lowcode_kernel.widgets.model_view import model_view
 from lowcode_kernel.widgets.palette import KIND_COLOURS, OTHER, contrast
 from lowcode_kernel.widgets.plan_view import plan_view
-from lowcode_kernel.widgets.problems_view import problems_view
+from lowcode_kernel.widgets.problems_view import explanation_view, fixes_view, problems_view
 from lowcode_kernel.widgets.progress_view import live_progress, loading_view, progress_line, progress_view
 from lowcode_kernel.widgets.records import ColumnView, EdgeView, GraphView, LoadingView, ModelView, NodeView, TableView
 from lowcode_kernel.widgets.table_view import table_view, value_text
@@ -92,6 +97,23 @@ def hostile_model() -> ModelView:
     return replace(model, element=element, problems=(problem,), columns=columns, uses=(f"query:{HOSTILE}",))
 
 
+def hostile_problems() -> tuple[Problem, ...]:
+    place = Place(cell=1, notebook=HOSTILE)
+    fix = Fix(what=HOSTILE, edits=())
+    problem = Problem(code="LK207", fact=HOSTILE, hint=HOSTILE, place=place, severity="warning", fix=fix)
+    return problem, replace(problem, code=HOSTILE, fix=None), replace(problem, fact="again")
+
+
+def effects(element: str) -> tuple[Effect, ...]:
+    """Each verdict once, for each of two changes."""
+    place = Place(cell=1, notebook=HOSTILE)
+    return tuple(
+        Effect(element=element, change=change, verdict=verdict, how=HOSTILE, place=place, facts=(HOSTILE,))
+        for change in ("retype", HOSTILE)
+        for verdict in reversed(VERDICTS)
+    )
+
+
 def hostile_table() -> TableView:
     return TableView(
         columns=(ColumnView(name=HOSTILE, type=HOSTILE), ColumnView(name="element")),
@@ -122,6 +144,13 @@ VIEWS: dict[str, Callable[[], View]] = {
     "table, hostile": lambda: table_view(hostile_table()),
     "problems": lambda: problems_view(flightdesk.flight_model().problems),
     "no problems": lambda: problems_view(()),
+    "problems, hostile": lambda: problems_view(hostile_problems()),
+    "fixes, hostile": lambda: fixes_view(hostile_problems(), hostile_problems(), HOSTILE, HOSTILE),
+    "no fixes": lambda: fixes_view((), hostile_problems(), "", HOSTILE),
+    "page": lambda: explanation_view(explanation("LK207")),
+    "impact": lambda: impact_view("What a change does", effects("query:orders")),
+    "impact, hostile": lambda: impact_view(HOSTILE, effects(f"query:{HOSTILE}")),
+    "impact on nothing": lambda: impact_view(HOSTILE, ()),
 }
 
 
@@ -137,6 +166,26 @@ def test_each_view_has_a_text_and_a_sound_html(name: str) -> None:
     assert not {name for name in seen.attributes if name.startswith("on")}
     assert seen.tags.count("style") == 1
     assert "<img src=x" not in bundle["text/html"]
+
+
+def test_an_entity_shows_what_is_computed_and_what_is_checked() -> None:
+    at = Place(cell=1)
+    net = Attribute(name="net", type=INTEGER, place=at)
+    gross = Attribute(name="gross", type=INTEGER, computed="net * 2", place=at)
+    constraint = Constraint(condition="net > 0", message="nothing to sell", place=at)
+    shown = model_view(
+        ModelView(element=Entity(name="Item", attributes=(net, gross), constraints=(constraint,), place=at))
+    )
+    assert "gross: Integer = computed(net * 2)" in shown.text
+    assert "check: net > 0: nothing to sell" in shown.text
+    assert "computed: net * 2" in shown.html
+
+
+def test_the_example_of_a_page_is_without_what_only_tests_read() -> None:
+    view = explanation_view(explanation("LK215"))
+    assert "(shop)" in explanation("LK215").text
+    assert "(shop)" not in view.text + view.html
+    assert "In a web shop with the entities Customer and Order" in view.text
 
 
 def test_the_same_record_gives_the_same_bytes() -> None:
@@ -391,3 +440,13 @@ def test_no_view_loads_a_widget_before_it_is_shown() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, env={**os.environ}
     )
     assert not {"ipywidgets", "ipycytoscape", "pygments", "IPython"} & set(done.stdout.split())
+
+
+def test_the_first_problem_of_a_code_unfolds_to_its_page() -> None:
+    view = problems_view(hostile_problems())
+    html = view._repr_mimebundle_()["text/html"]
+    assert html.count("<details>") == 1
+    assert "LK207 select-star" in html
+    assert "Name the columns that are used." in html
+    assert view.text.count(" [fix]") == 2
+    assert "3 warnings (2 with a fix: check --fix)" in html

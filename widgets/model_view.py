@@ -114,6 +114,7 @@ def _attributes(attributes: Iterable[Attribute]) -> Markup:
 def _marks(attribute: Attribute) -> list[Markup]:
     marks = [
         f"= {attribute.default}" if attribute.default is not None else "",
+        f"computed: {attribute.computed}" if attribute.computed is not None else "",
         "unique" if attribute.unique else "",
         f"was {attribute.was}" if attribute.was else "",
         f"on delete {attribute.on_delete}" if attribute.on_delete != "restrict" else "",
@@ -129,6 +130,7 @@ def _entity_rules(entity: Entity) -> list[Markup]:
 def _rule_lines(entity: Entity) -> list[tuple[str, str]]:
     lines = [("index", ", ".join(columns)) for columns in entity.indexes]
     lines += [("unique", ", ".join(columns)) for columns in entity.uniques]
+    lines += [("check", f"{one.condition}: {one.message}") for one in entity.constraints]
     if access := entity.access:
         pairs = (("read", access.read), ("write", access.write), ("delete", access.delete))
         lines += [(f"may {verb}", ", ".join(roles)) for verb, roles in pairs if roles]
@@ -187,4 +189,7 @@ def _part_lines(model: ModelView) -> list[str]:
 
 def _attribute_line(attribute: Attribute) -> str:
     default = f" = {attribute.default}" if attribute.default is not None else ""
-    return f"{attribute.name}: {attribute.type}{default}{' unique' if attribute.unique else ''}"
+    computed = f" = computed({attribute.computed})" if attribute.computed is not None else ""
+    deleting = f" on delete {attribute.on_delete}" if attribute.on_delete != "restrict" else ""
+    unique = " unique" if attribute.unique else ""
+    return f"{attribute.name}: {attribute.type}{default}{computed}{unique}{deleting}"

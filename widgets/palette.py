@@ -19,6 +19,12 @@ KIND_COLOURS: dict[str, str] = {
     "role": "#667085",
     "data": "#5b7a72",
     "test": "#7d6b5d",
+    "component": "#8a5fa8",
+    "column": "#2f7d6b",
+    "attribute": "#4a72a8",
+    "operation": "#5b7a3a",
+    "notebook": "#8a6038",
+    "package": "#6a6a4a",
 }
 OTHER = "#6b7280"
 LINE = "#8b93a1"

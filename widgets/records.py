@@ -99,3 +99,16 @@ class LoadingView:
     def rate(self) -> float:
         """Rows per second so far."""
         return self.rows / self.seconds if self.seconds > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassView:
+    """One pass of the optimizer: what it does, what it `looked` at in words, and how many changes it made or could not
+    make.
+    """
+
+    name: str
+    summary: str
+    looked: str
+    acted: int
+    kept: int

@@ -12,11 +12,14 @@ from lowcode_kernel.analysis import analyze
 from lowcode_kernel.bundle import File
 from lowcode_kernel.generators.layers.access import EntityFunction, Uses
 from lowcode_kernel.generators.layers.emission import Emitter
+from lowcode_kernel.generators.layers.emission_control import raised
 from lowcode_kernel.generators.layers.entities import FieldView, roles_literal
+from lowcode_kernel.generators.layers.modules import module_of
+from lowcode_kernel.generators.layers.parameters import default_text, parameter_text, words
 from lowcode_kernel.generators.layers.python_types import annotation, class_name, decoded, standard_imports
-from lowcode_kernel.generators.layers.queries import default_text, parameter_text, words
 from lowcode_kernel.generators.templating import render
 from lowcode_kernel.identifiers import snake_case
+from lowcode_kernel.unparsing import text_of_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,17 +37,17 @@ class Symbol:
     module: str
 
 
-def action_files(app: Application, functions: set[EntityFunction]) -> list[File]:
-    """Return the package `actions`; the access functions that they use are added to `functions`."""
-    files = [_module(app, action, functions) for action in app.actions.values()]
+def action_files(app: Application, needed: Uses) -> list[File]:
+    """Return the package `actions`; what they use of entities and queries is added to `needed`."""
+    files = [module_of(app, action, needed, _module) for action in app.actions.values()]
     text = render("elements/actions.py.j2", package=app.name, modules=sorted(app.actions))
     return [File(path=f"{app.name}/actions/__init__.py", content=text.encode()), *files]
 
 
-def _module(app: Application, action: Action, functions: set[EntityFunction]) -> File:
-    uses = Uses()
+def _module(app: Application, action: Action, needed: Uses) -> File:
+    uses = Uses(element=action.id)
     emitter = Emitter(app, analyze(app).actions[action.name], uses)
-    body = lines(emitter.statements(analyze(app).actions[action.name].tree.body))
+    body = lines(emitter.whole(action.returns))
     returns = annotation(action.returns, app, stored=False) if action.returns else "None"
     parameters = ", ".join(parameter_text(parameter, app, stored=False) for parameter in action.parameters)
     fields = [
@@ -52,8 +55,9 @@ def _module(app: Application, action: Action, functions: set[EntityFunction]) ->
     ]
     loads, values = _loads(app, action.parameters, uses)
     call = f"{action.name}({', '.join(['context', *values])})"
-    functions |= uses.functions
-    types = [*(parameter.type for parameter in action.parameters), *([action.returns] if action.returns else [])]
+    needed.add(uses)
+    promised = [action.returns] if action.returns else []
+    types = [*(parameter.type for parameter in action.parameters), *promised, *uses.types]
     used = words(" ".join([parameters, returns, *(field.annotation for field in fields)])) | uses.names
     text = render(
         "elements/action.py.j2",
@@ -69,9 +73,9 @@ def _module(app: Application, action: Action, functions: set[EntityFunction]) ->
         roles=roles_literal(action.roles),
         loads=loads,
         call=f"return await {call}" if action.returns else f"await {call}",
-        imports=standard_imports(used),
+        imports=[*standard_imports(used), *sorted(uses.imports)],
         packages=sorted(uses.packages),
-        refuses="Refused" in uses.names,
+        errors=raised(uses.names),
         **symbols(types, app),
     )
     return File(path=f"{app.name}/actions/{action.name}.py", content=text.encode(), element=action.id)
@@ -83,8 +87,7 @@ def _star(parameters: str) -> str:
 
 def lines(statements: list[ast.stmt]) -> list[str]:
     """Return statements as lines of text; a body without any is `pass`."""
-    module = ast.fix_missing_locations(ast.Module(body=statements, type_ignores=[]))
-    return ast.unparse(module).splitlines() or ["pass"]
+    return text_of_tree(ast.Module(body=statements, type_ignores=[])).splitlines() or ["pass"]
 
 
 def _loads(app: Application, parameters: Iterable[Parameter], uses: Uses) -> tuple[list[str], list[str]]:
@@ -110,9 +113,13 @@ def load_text(app: Application, type_: Type, key: str, uses: Uses) -> str:
     return f"None if {key} is None else {get}{key})" if type_.optional else f"{get}{key})"
 
 
+def _parts(type_: Type) -> Iterable[Type]:
+    return (part for item in type_.parts for part in _parts(item)) if type_.parts else (type_,)
+
+
 def symbols(types: Iterable[Type], app: Application) -> dict[str, list[Symbol] | list[str]]:
     """Return the classes that annotations name: rows of entities and queries, and structs."""
-    found = list(types)
+    found = [part for type_ in types for part in _parts(type_)]
     classes = sorted({type_.name for type_ in found if type_.kind == "entity"})
     rows = sorted({type_.name for type_ in found if type_.kind == "query"})
     return {

@@ -14,17 +14,26 @@ import ast
 from copy import copy
 from typing import TYPE_CHECKING, cast
 
-from lowcode_kernel.generators.layers.access import EntityFunction, Uses
-from lowcode_kernel.identifiers import snake_case
+from lowcode_kernel.body_builtins import WITH_KEY
+from lowcode_kernel.body_types import annotated
+from lowcode_kernel.generators.layers.emission_control import ControlEmission
+from lowcode_kernel.generators.layers.emission_entities import EntityEmission
+from lowcode_kernel.generators.layers.emission_queries import QueryEmission
+from lowcode_kernel.keys import key_names
+from lowcode_kernel.places import Place
+from lowcode_kernel.types import Type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from lowcode_kernel.application import Application
     from lowcode_kernel.bodies import BodyAnalysis
     from lowcode_kernel.body_calls import Call
-    from lowcode_kernel.elements import Parameter
-    from lowcode_kernel.types import Type
+    from lowcode_kernel.elements import Attribute, Parameter
+    from lowcode_kernel.generators.layers.access import Uses
+
+
+_WITH_ZONE = 8  # arguments of datetime, of which the last is the zone
 
 
 class Emitter(ast.NodeTransformer):
@@ -33,7 +42,9 @@ class Emitter(ast.NodeTransformer):
     def __init__(self, app: Application, body: BodyAnalysis, uses: Uses, *, access: str = "context") -> None:
         self.app, self.body, self.uses = app, body, uses
         self.access = access  # the name of the context that accesses of entities go through
-        self.present: set[str] = set()  # names that a condition around has found to be not None
+        self.entities = EntityEmission(self)
+        self.queries = QueryEmission(self)
+        self.control = ControlEmission(self)
 
     def statements(self, statements: Iterable[ast.stmt]) -> list[ast.stmt]:
         """Return the rewritten statements; the tree given stays as it is."""
@@ -50,13 +61,21 @@ class Emitter(ast.NodeTransformer):
         changed = copy(node)
         for name, value in ast.iter_fields(node):
             if isinstance(value, list):
-                setattr(changed, name, [found for item in value for found in self._rewritten(item)])
+                items = [found for item in value for found in self._rewritten(item)]
+                setattr(changed, name, items or ([ast.Pass()] if value and name == "body" else []))
             elif isinstance(value, ast.AST):
                 setattr(changed, name, self.visit(value))
         return changed
 
     def _rewritten(self, item: object) -> list[object]:
         return list(self._listed(self.visit(item))) if isinstance(item, ast.AST) else [item]
+
+    def whole(self, returns: Type | None) -> list[ast.stmt]:
+        """Return the rewritten body of something that returns a type: its end gives None where that is promised."""
+        found = self.statements(self.body.tree.body)
+        if returns is not None and self.body.ends:
+            found.append(ast.Return(value=ast.Constant(value=None)))
+        return found
 
     def expression(self, node: ast.expr) -> str:
         """Return the text of a rewritten expression."""
@@ -72,17 +91,7 @@ class Emitter(ast.NodeTransformer):
 
         With `required` the row is taken to be there: an access by key has no meaning without one.
         """
-        type_ = self.body.types.get(node)
-        if type_ is None or type_.kind != "entity" or not type_.loaded or type_.many:
-            return self.value(node)
-        attribute = ast.Attribute(value=self.value(node), attr=self._key_name(type_.name), ctx=ast.Load())
-        if required or not type_.optional:
-            return attribute
-        return ast.IfExp(test=_is_none(self.value(node)), body=ast.Constant(value=None), orelse=attribute)
-
-    def _key_name(self, entity: str) -> str:
-        found = self.app.entities.get(entity)
-        return found.key[0] if found else "id"
+        return self.entities.key(node, required=required)
 
     def loaded(self, node: ast.expr) -> ast.expr:
         """Return an expression for the row of what an expression gives, loading it where it is a key."""
@@ -93,23 +102,13 @@ class Emitter(ast.NodeTransformer):
 
     def load(self, type_: Type, key: ast.expr) -> ast.expr:
         """Return an expression that loads the row of a key; None stays None."""
-        get = _await(self._function(EntityFunction(entity=type_.name, method="get")), [_name(self.access), key])
-        if not type_.optional:
-            return get
-        return ast.IfExp(test=_is_none(key), body=ast.Constant(value=None), orelse=get)
-
-    def _function(self, function: EntityFunction) -> ast.expr:
-        self.uses.functions.add(function)
-        self.uses.packages.add("entities")
-        module = ast.Attribute(value=_name("entities"), attr=snake_case(function.entity), ctx=ast.Load())
-        return ast.Attribute(value=module, attr=function.name, ctx=ast.Load())
+        return self.entities.load(type_, key)
 
     # names
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         """Settings, the user and roles come from the context; a name that holds a value stays."""
         if isinstance(node.ctx, ast.Store):
-            self.present.discard(node.id)
             return node
         if node.id == "user":
             return _attribute("context", "user")
@@ -132,16 +131,29 @@ class Emitter(ast.NodeTransformer):
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
         """Follow a reference: `flight.carrier.name` loads the airline; its key is at hand without loading."""
         owner = self.body.types.get(node.value)
+        if owner is not None and owner.kind == "entity" and self._is_list(owner, node.attr):
+            return self.entities.held(owner, node.value, node.attr)
         if owner is None or owner.kind != "entity" or owner.loaded or owner.many or not isinstance(node.ctx, ast.Load):
             return cast("ast.expr", self.generic_visit(node))
-        if node.attr == self._key_name(owner.name):
+        if (node.attr,) == key_names(owner.name, self.app):
             return self.value(node.value)
         key = self.value(node.value)
-        get = _await(self._function(EntityFunction(entity=owner.name, method="get")), [_name(self.access), key])
-        found = ast.Attribute(value=get, attr=node.attr, ctx=ast.Load())
-        if not owner.optional or (isinstance(node.value, ast.Name) and node.value.id in self.present):
+        found = ast.Attribute(value=self.load(owner.required(), key), attr=node.attr, ctx=ast.Load())
+        if not owner.optional:
             return found
         return ast.IfExp(test=_is_none(key), body=ast.Constant(value=None), orelse=found)
+
+    def _is_list(self, owner: Type, name: str) -> bool:
+        entity = self.app.entities.get(owner.name)
+        attribute = entity.attribute(name) if entity else None
+        return attribute is not None and attribute.type.many and not owner.many and not owner.keyed
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        """Rows by key are asked with a key, where the author has the row too."""
+        owner = self.body.types.get(node.value)
+        if owner is None or not owner.keyed:
+            return cast("ast.expr", self.generic_visit(node))
+        return ast.Subscript(value=self.value(node.value), slice=self.key(node.slice), ctx=node.ctx)
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         """A row and a key, or two rows, are compared by their keys."""
@@ -152,28 +164,7 @@ class Emitter(ast.NodeTransformer):
             return ast.Compare(left=left, ops=node.ops, comparators=others)
         return cast("ast.expr", self.generic_visit(node))
 
-    def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
-        """Behind `x is not None and`, x is there."""
-        if isinstance(node.op, ast.Or):
-            return cast("ast.expr", self.generic_visit(node))
-        outer, values = set(self.present), []
-        for value in node.values:
-            values.append(self.value(value))
-            self.present |= found_present(value)
-        self.present = outer
-        return ast.BoolOp(op=node.op, values=values)
-
     # statements
-
-    def visit_If(self, node: ast.If) -> ast.AST:
-        """Below `if x is not None:`, x is there."""
-        test, outer = self.value(node.test), set(self.present)
-        self.present |= found_present(node.test)
-        body = self.statements(node.body)
-        self.present = set(outer)
-        orelse = self.statements(node.orelse)
-        self.present = outer
-        return ast.If(test=test, body=body, orelse=orelse)
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST:
         """`require(condition, message)` is an `if` that refuses."""
@@ -181,6 +172,64 @@ class Emitter(ast.NodeTransformer):
         if call is not None and call.kind == "require":
             return self._require(call.node)
         return self.generic_visit(node)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        """A local function stays where it is."""
+        return self.control.function(node)
+
+    def visit_Try(self, node: ast.Try) -> ast.AST:
+        """What fails inside is undone."""
+        return self.control.attempt(node)
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        """`raise Refused(...)` stays; a raise alone raises again what was caught."""
+        if node.exc is not None:
+            self.uses.names.add("Refused")
+        return self.generic_visit(node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        """The type of a name, in Python's words."""
+        type_ = annotated(node.annotation, self.app, Place(cell=0))
+        value = self.value(node.value) if node.value is not None else None
+        return ast.AnnAssign(target=node.target, annotation=self.control.annotated(type_), value=value, simple=1)
+
+    def visit_Import(self, node: ast.Import) -> ast.AST | list[ast.AST]:
+        """Imports stand at the top of the module."""
+        del node
+        self.uses.imports |= {found.line for found in self.body.imports}
+        return []
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | list[ast.AST]:
+        """Imports stand at the top of the module."""
+        del node
+        self.uses.imports |= {found.line for found in self.body.imports}
+        return []
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        """A number divided by another is a Decimal: binary fractions would not add up."""
+        found = cast("ast.BinOp", self.generic_visit(node))
+        if isinstance(node.op, ast.Div) and self._is_whole(node.left) and self._is_whole(node.right):
+            return ast.BinOp(left=self._as_decimal(found.left), op=node.op, right=found.right)
+        return found
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
+        """As for `/`."""
+        found = cast("ast.AugAssign", self.generic_visit(node))
+        if isinstance(node.op, ast.Div) and isinstance(node.target, ast.Name):
+            read = ast.Name(id=node.target.id, ctx=ast.Load())
+            return ast.Assign(
+                targets=[node.target],
+                value=ast.BinOp(left=self._as_decimal(read), op=node.op, right=found.value),
+            )
+        return found
+
+    def _is_whole(self, node: ast.expr) -> bool:
+        type_ = self.body.types.get(node)
+        return type_ is not None and type_.name == "Integer" and not type_.many
+
+    def _as_decimal(self, node: ast.expr) -> ast.expr:
+        self.uses.names.add("Decimal")
+        return ast.Call(func=_name("Decimal"), args=[node], keywords=[])
 
     def _require(self, node: ast.Call) -> ast.If:
         self.uses.names.add("Refused")
@@ -192,13 +241,7 @@ class Emitter(ast.NodeTransformer):
 
     def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.AST:
         """The name of a caught refusal holds its message."""
-        self.uses.names.add("Refused")
-        handler = cast("ast.ExceptHandler", self.generic_visit(node))
-        if node.name:
-            text = ast.Call(func=_name("str"), args=[_name("refusal")], keywords=[])
-            handler.body.insert(0, ast.Assign(targets=[ast.Name(id=node.name, ctx=ast.Store())], value=text))
-            handler.name = "refusal"
-        return handler
+        return self.control.handler(node)
 
     def visit_GeneratorExp(self, node: ast.GeneratorExp) -> ast.expr:
         """What awaits inside of a generator would make it an asynchronous one, which `sum` and `any` can't take: make
@@ -214,28 +257,34 @@ class Emitter(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.expr:
         """Calls of elements become awaited calls of their modules."""
         call = self.body.calls.get(node)
-        match call.kind if call else None:
-            case "query" | "action" | "integration":
-                return self._call_element(cast("Call", call))
-            case "entity":
-                return self._call_entity(cast("Call", call))
-            case "log":
-                return ast.Call(
-                    func=_attribute("context", "log"),
-                    args=[self.value(item) for item in node.args],
-                    keywords=self._keywords(node),
-                )
-            case "refused":
-                return self._refused(node)
-            case "builtin":
-                return self._builtin(node)
-        return cast("ast.expr", self.generic_visit(node))
+        written: dict[str, Callable[[Call], ast.expr]] = {
+            "query": self.queries.call,
+            "together": self.queries.together,
+            "action": self._call_element,
+            "integration": self._call_element,
+            "entity": self.entities.call,
+            "function": self.control.call,
+            "struct": self._struct,
+            "log": self._log,
+            "refused": self._refused,
+            "builtin": self._builtin,
+        }
+        if call is None or call.kind not in written:
+            return cast("ast.expr", self.generic_visit(node))
+        return written[call.kind](call)
+
+    def _log(self, call: Call) -> ast.expr:
+        args = [self.value(item) for item in call.node.args]
+        return ast.Call(func=_attribute("context", "log"), args=args, keywords=self._keywords(call.node))
 
     def _keywords(self, node: ast.Call) -> list[ast.keyword]:
         return [ast.keyword(arg=item.arg, value=self.value(item.value)) for item in node.keywords]
 
-    def _builtin(self, node: ast.Call) -> ast.expr:
+    def _builtin(self, call: Call) -> ast.expr:
+        node = call.node
         name = cast("ast.Name", node.func).id
+        if name in WITH_KEY and (found := self.control.keyed(node, name)) is not None:
+            return found
         if name == "now":
             return ast.Call(func=_attribute("context", "now"), args=[], keywords=[])
         if name == "today":
@@ -243,17 +292,37 @@ class Emitter(ast.NodeTransformer):
             return ast.Call(func=ast.Attribute(value=now, attr="date", ctx=ast.Load()), args=[], keywords=[])
         if name in {"date", "datetime", "timedelta", "Decimal"}:
             self.uses.names.add(name)
-        args = [self.value(item) for item in node.args]
-        return ast.Call(func=node.func, args=args, keywords=self._keywords(node))
+        args, keywords = [self.value(item) for item in node.args], self._keywords(node)
+        if name == "datetime" and len(args) < _WITH_ZONE and all(item.arg != "tzinfo" for item in keywords):
+            self.uses.names.add("UTC")
+            keywords.append(ast.keyword(arg="tzinfo", value=_name("UTC")))
+        return ast.Call(func=node.func, args=args, keywords=keywords)
 
-    def _refused(self, node: ast.Call) -> ast.expr:
+    def _struct(self, call: Call) -> ast.expr:
+        """Every attribute is given: the classes of structs, which say what another service sends, have no defaults."""
+        struct = self.app.structs[call.name]
+        self.uses.types.append(Type(name=call.name, kind="struct"))
+        given = [
+            ast.keyword(arg=item.name, value=self.entities.given(item.type, call.arguments[item.name]))
+            if item.name in call.arguments
+            else ast.keyword(arg=item.name, value=self._default(item))
+            for item in struct.attributes
+        ]
+        return ast.Call(func=_name(call.name), args=[], keywords=given)
+
+    def _default(self, attribute: Attribute) -> ast.expr:
+        value = self.value(ast.parse(attribute.default or "None", mode="eval").body)
+        is_whole = isinstance(value, ast.Constant) and isinstance(value.value, int)
+        return self._as_decimal(value) if attribute.type.name == "Decimal" and is_whole else value
+
+    def _refused(self, call: Call) -> ast.expr:
         """`refused(action(...))` takes the call itself, not what it gives."""
         self.uses.names.add("refused")
-        inner = self.value(node.args[0])
+        inner = self.value(call.node.args[0])
         return _await(_name("refused"), [inner.value if isinstance(inner, ast.Await) else inner])
 
     def _call_element(self, call: Call) -> ast.expr:
-        package = {"query": "queries", "action": "actions", "integration": "integrations"}[call.kind]
+        package = {"action": "actions", "integration": "integrations"}[call.kind]
         self.uses.packages.add(package)
         parameters = {parameter.name: parameter for parameter in self._parameters(call)}
         keywords = [
@@ -266,58 +335,21 @@ class Emitter(ast.NodeTransformer):
         return _await(target, [_name("context")], keywords)
 
     def _parameters(self, call: Call) -> Iterable[Parameter]:
-        if call.kind == "query":
-            return self.app.queries[call.name].parameters
         if call.kind == "action":
             return self.app.actions[call.name].parameters
         operation = self.app.integrations[call.name].operation(call.method or "")
         return operation.parameters if operation else ()
 
     def _argument(self, kind: str, parameter: Parameter, value: ast.expr) -> ast.expr:
-        if parameter.type.kind == "entity" and kind == "action":
-            type_ = self.body.types.get(value)
-            scalar_key = type_ is not None and type_.kind == "scalar"
-            return self.load(parameter.type, self.value(value)) if scalar_key else self.loaded(value)
-        return self.key(value)
+        return self.given(parameter.type, value) if kind == "action" else self.key(value)
 
-    def _call_entity(self, call: Call) -> ast.expr:
-        method, arguments = call.method or "", dict(call.arguments)
-        positional: list[ast.expr] = [_name(self.access)]
-        if "key" in arguments:
-            positional.append(self.key(arguments.pop("key"), required=True))
-        order_by = self._order_by(arguments.pop("order_by", None))
-        limit = arguments.pop("limit", None)
-        keywords = [ast.keyword(arg=name, value=self.key(value)) for name, value in arguments.items()]
-        given = () if method in {"create", "get", "delete"} else tuple(arguments)
-        function = EntityFunction(
-            entity=call.name, method=method, attributes=given, order_by=order_by, limited=limit is not None
-        )
-        if limit is not None:
-            keywords.append(ast.keyword(arg="limit", value=self.value(limit)))
-        if method == "get" and keywords:
-            positional.append(keywords.pop().value)
-        return _await(self._function(function), positional, keywords)
-
-    def _order_by(self, node: ast.expr | None) -> tuple[str, ...]:
-        """Read `order_by=placed_at`, `order_by=-placed_at` and a list of these."""
-        items = node.elts if isinstance(node, ast.List | ast.Tuple) else [node] if node is not None else []
-        found = []
-        for item in items:
-            descending = isinstance(item, ast.UnaryOp)
-            name = item.operand if isinstance(item, ast.UnaryOp) else item
-            text = name.id if isinstance(name, ast.Name) else str(cast("ast.Constant", name).value)
-            found.append(f"-{text}" if descending else text)
-        return tuple(found)
-
-
-def found_present(test: ast.expr) -> set[str]:
-    """Return the names that are not None where a condition holds."""
-    match test:
-        case ast.Compare(left=ast.Name(id=name), ops=[ast.IsNot()], comparators=[ast.Constant(value=None)]):
-            return {name}
-        case ast.BoolOp(op=ast.And(), values=values):
-            return {name for value in values for name in found_present(value)}
-    return set()
+    def given(self, target: Type, value: ast.expr) -> ast.expr:
+        """Return an argument of an action or a local function: these take rows, where others take keys."""
+        if target.kind != "entity":
+            return self.key(value)
+        type_ = self.body.types.get(value)
+        is_key = type_ is not None and type_.kind == "scalar"
+        return self.load(target, self.value(value)) if is_key else self.loaded(value)
 
 
 def _name(text: str) -> ast.Name:

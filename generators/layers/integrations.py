@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from lowcode_kernel.bundle import File
 from lowcode_kernel.generators.layers.entities import FieldView
+from lowcode_kernel.generators.layers.parameters import parameter_text, words
 from lowcode_kernel.generators.layers.python_types import annotation, standard_imports
-from lowcode_kernel.generators.layers.queries import parameter_text, words
 from lowcode_kernel.generators.templating import render
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _structs(app: Application) -> File:
             fields=tuple(
                 FieldView(
                     name=a.name,
-                    annotation=annotation(a.type, app, stored=False) + _default(a.type.optional),
+                    annotation=annotation(a.type, app) + _default(a.type.optional),
                     comment=a.doc,
                 )
                 for a in struct.attributes

@@ -9,6 +9,9 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from functools import lru_cache
+from json.encoder import encode_basestring
+from typing import NamedTuple
 
 WIDTH = 120
 _NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*\Z")
@@ -44,51 +47,69 @@ def names_of(value: object) -> set[str]:
 
 def written(value: object, indent: int = 0, room: int = WIDTH) -> str:
     """Return a value as an expression. `indent` is that of the line it begins on, `room` what is left of that line."""
-    flat = _flat(value)
-    if len(flat) <= room or not isinstance(value, Call | dict | tuple | list) or not value:
-        return flat
+    return _laid_out(_part(value), indent, room)
+
+
+class _Part(NamedTuple):
+    """A value with its text on one line, and its own parts: the arguments of a call, the items of an object by key."""
+
+    flat: str
+    opening: str = ""
+    closing: str = ""
+    keys: tuple[str, ...] = ()
+    parts: tuple[_Part, ...] = ()
+
+
+def _part(value: object) -> _Part:
+    if isinstance(value, str):
+        return _Part(_text(value))
     if isinstance(value, Call):
-        return _broken_call(value, indent, room)
+        parts = tuple(map(_part, value.arguments))
+        opening = f"{value.function}("
+        return _Part(f"{opening}{', '.join([part.flat for part in parts])})", opening, ")", (), parts)
+    if isinstance(value, dict):
+        keys, parts = tuple([f"{_key(key)}: " for key in value]), tuple(map(_part, value.values()))
+        inside = ", ".join([key + part.flat for key, part in zip(keys, parts, strict=True)])
+        return _Part(f"{{ {inside} }}" if inside else "{}", "{", "}", keys, parts)
+    if isinstance(value, tuple | list):
+        parts = tuple(map(_part, value))
+        return _Part(f"[{', '.join([part.flat for part in parts])}]", "[", "]", (), parts)
+    return _Part(json.dumps(value, ensure_ascii=False))
+
+
+def _laid_out(part: _Part, indent: int, room: int) -> str:
+    if len(part.flat) <= room or not part.opening or not (part.parts or part.closing == ")"):
+        return part.flat
+    if part.closing == ")":
+        return _broken_call(part, indent, room)
     inner = indent + 2
-    items = [" " * inner + item + ",\n" for item in _items(value, inner)]
-    opening, closing = "{}" if isinstance(value, dict) else "[]"
-    return f"{opening}\n{''.join(items)}{' ' * indent}{closing}"
+    items = [" " * inner + item + ",\n" for item in _items(part, inner)]
+    return f"{part.opening}\n{''.join(items)}{' ' * indent}{part.closing}"
 
 
-def _broken_call(call: Call, indent: int, room: int) -> str:
+def _broken_call(call: _Part, indent: int, room: int) -> str:
     """Break within the last argument, where it is an object or an array and the others fit before it."""
-    *first, last = call.arguments
-    before = call.function + "(" + "".join(_flat(argument) + ", " for argument in first)
-    if isinstance(last, dict | tuple | list) and len(before) < room:
-        return before + written(last, indent, 0) + ")"
-    inner = indent + 2
-    items = [" " * inner + written(item, inner, WIDTH - inner - 1) + ",\n" for item in call.arguments]
-    return f"{call.function}(\n{''.join(items)}{' ' * indent})"
+    *first, last = call.parts
+    before = call.opening + "".join([part.flat + ", " for part in first])
+    if last.closing in {"}", "]"} and len(before) < room:
+        return before + _laid_out(last, indent, 0) + ")"
+    items = [" " * (indent + 2) + item + ",\n" for item in _items(call, indent + 2)]
+    return f"{call.opening}\n{''.join(items)}{' ' * indent})"
 
 
-def _items(value: dict[str, object] | tuple[object, ...] | list[object], indent: int) -> list[str]:
-    if not isinstance(value, dict):
-        return [written(item, indent, WIDTH - indent - 1) for item in value]
-    keys = {key: f"{_key(key)}: " for key in value}
-    return [keys[key] + written(item, indent, WIDTH - indent - len(keys[key]) - 1) for key, item in value.items()]
+def _items(part: _Part, indent: int) -> list[str]:
+    keys = part.keys or ("",) * len(part.parts)
+    return [
+        key + _laid_out(item, indent, WIDTH - indent - len(key) - 1) for key, item in zip(keys, part.parts, strict=True)
+    ]
 
 
-def _flat(value: object) -> str:
-    match value:
-        case Call(function=function, arguments=arguments):
-            return f"{function}({', '.join(map(_flat, arguments))})"
-        case dict():
-            inside = ", ".join(f"{_key(key)}: {_flat(item)}" for key, item in value.items())
-            return f"{{ {inside} }}" if inside else "{}"
-        case tuple() | list():
-            return f"[{', '.join(map(_flat, value))}]"
-    return _literal(value)
-
-
+@lru_cache(maxsize=10_000)
 def _key(name: str) -> str:
-    return name if _NAME.match(name) else _literal(name)
+    return name if _NAME.match(name) else _text(name)
 
 
-def _literal(value: object) -> str:
+@lru_cache(maxsize=10_000)
+def _text(value: str) -> str:
     # both end a line of JavaScript in old engines
-    return json.dumps(value, ensure_ascii=False).replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    return encode_basestring(value).replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from lowcode_kernel.analysis import analyze
 from lowcode_kernel.bundle import File
-from lowcode_kernel.generators.layers.access import EntityFunction, Uses
-from lowcode_kernel.generators.layers.actions import lines
+from lowcode_kernel.generators.layers.access import Uses
+from lowcode_kernel.generators.layers.actions import lines, symbols
 from lowcode_kernel.generators.layers.emission import Emitter
+from lowcode_kernel.generators.layers.emission_control import raised
+from lowcode_kernel.generators.layers.modules import module_of
 from lowcode_kernel.generators.layers.python_types import standard_imports
 from lowcode_kernel.generators.templating import render
 from lowcode_kernel.jobs import JobSpec
@@ -19,12 +21,12 @@ if TYPE_CHECKING:
     from lowcode_kernel.elements import Job
 
 
-def job_files(app: Application, functions: set[EntityFunction]) -> list[File]:
-    """Return the package `jobs` and the notebooks that call into it; the access functions that they use are added to
-    `functions`.
+def job_files(app: Application, needed: Uses) -> list[File]:
+    """Return the package `jobs` and the notebooks that call into it; what they use of entities and queries is added
+    to `needed`.
     """
     written = [job for job in app.jobs.values() if job.body]
-    files = [_module(app, job, functions) for job in written]
+    files = [module_of(app, job, needed, _module) for job in written]
     text = render(
         "elements/package.py.j2",
         doc="The jobs, one module each.",
@@ -51,10 +53,10 @@ def job_specs(app: Application) -> tuple[JobSpec, ...]:
     )
 
 
-def _module(app: Application, job: Job, functions: set[EntityFunction]) -> File:
-    analysis, uses = analyze(app).jobs[job.name], Uses()
+def _module(app: Application, job: Job, needed: Uses) -> File:
+    analysis, uses = analyze(app).jobs[job.name], Uses(element=job.id)
     body = lines(Emitter(app, analysis, uses).statements(analysis.tree.body))
-    functions |= uses.functions
+    needed.add(uses)
     text = render(
         "elements/job.py.j2",
         package=app.name,
@@ -62,9 +64,10 @@ def _module(app: Application, job: Job, functions: set[EntityFunction]) -> File:
         title=f"{job.name}: {job.doc or 'a job.'}",
         doc=job.doc or f"Run the job {job.name}.",
         body=body,
-        imports=standard_imports(uses.names),
+        imports=[*standard_imports(uses.names), *sorted(uses.imports)],
         packages=sorted(uses.packages),
-        refuses="Refused" in uses.names,
+        errors=raised(uses.names),
+        **symbols(uses.types, app),
     )
     return File(path=f"{app.name}/jobs/{job.name}.py", content=text.encode(), element=job.id)
 

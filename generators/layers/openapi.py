@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lowcode_kernel.analysis import analyze
+from lowcode_kernel.columns import columns_of
+from lowcode_kernel.generators.layers.indented import Part, indented
 from lowcode_kernel.generators.layers.python_types import class_name
 from lowcode_kernel.generators.layers.service import offered_actions
 from lowcode_kernel.keys import key_of
-from lowcode_kernel.queries import columns_of
+from lowcode_kernel.memo import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,18 +41,21 @@ _PROBLEM = {
 
 
 def describe(app: Application) -> Schema:
-    """Return the description of an application's addresses."""
+    """Return the description of an application's addresses. What one element gives to it is laid out already, for the
+    level at which it stands.
+    """
     paths: Schema = {}
     offered = offered_actions(app)
     for action in app.actions.values():
         if action.name in offered:
-            paths[f"/api/actions/{action.name}"] = {"post": _operation(action, app, ())}
+            paths[f"/api/actions/{action.name}"] = {"post": _described(action, app)}
         if action.rest:
             method, path = action.rest
-            operation = _operation(action, app, tuple(re.findall(r"\{(\w+)\}", path)))
-            paths.setdefault(path, {})[method.lower()] = operation | {"operationId": f"{action.name}_at_its_address"}
+            paths.setdefault(path, {})[method.lower()] = _described(action, app, path)
     for screen in app.screens.values():
-        paths[f"/api/screens/{screen.name}"] = {"get": _screen(screen, app)}
+        paths[f"/api/screens/{screen.name}"] = {
+            "get": remembered("openapi", screen, app, partial(_screen_text, screen, app))
+        }
     return {
         "openapi": "3.1.0",
         "info": {"title": app.title, "version": "0"},
@@ -62,12 +68,33 @@ def describe(app: Application) -> Schema:
     }
 
 
-def _operation(action: Action, app: Application, in_path: tuple[str, ...]) -> Schema:
-    body = [parameter for parameter in action.parameters if parameter.name not in in_path]
+def _described(action: Action, app: Application, path: str = "") -> Part:
+    """Return the operation of an action: under its name, or at its own address."""
+
+    def described() -> Part:
+        if not path:
+            return indented(_operation(action, app, ()), 3)
+        operation = _operation(
+            action, app, tuple(re.findall(r"\{(\w+)\}", path)), action.rest[0] if action.rest else ""
+        )
+        return indented(operation | {"operationId": f"{action.name}_at_its_address"}, 3)
+
+    return remembered("openapi", action, app, described, variant=path)
+
+
+def _screen_text(screen: Screen, app: Application) -> Part:
+    return indented(_screen(screen, app), 3)
+
+
+def _operation(action: Action, app: Application, in_path: tuple[str, ...], method: str = "POST") -> Schema:
+    """Return the operation. A GET has no body: what does not stand in its path stands in its query."""
+    others = [parameter for parameter in action.parameters if parameter.name not in in_path]
+    query, body = (others, []) if method == "GET" else ([], others)
     found: Schema = {
         "operationId": action.name,
         "summary": action.doc or action.name,
         "parameters": [_parameter(p, app, "path") for p in action.parameters if p.name in in_path]
+        + [_parameter(p, app, "query") for p in query]
         + [{"name": "X-CSRF-Token", "in": "header", "required": True, "schema": {"type": "string"}}],
         "responses": {
             "200": _answer(schema_of_type(action.returns, app, loaded=True) if action.returns else {"type": "null"}),
@@ -80,11 +107,16 @@ def _operation(action: Action, app: Application, in_path: tuple[str, ...]) -> Sc
 
 
 def _screen(screen: Screen, app: Application) -> Schema:
-    inputs = analyze(app).screens[screen.name].inputs
+    model = analyze(app).screens[screen.name]
     parameters = [_parameter(parameter, app, "query") for parameter in screen.parameters]
     parameters += [
         {"name": item.name, "in": "query", "required": False, "schema": schema_of_type(item.type.required(), app)}
-        for item in inputs
+        for item in model.inputs
+    ]
+    parameters += [
+        {"name": f"{item.id}.start", "in": "query", "required": False, "schema": {"type": "integer", "minimum": 0}}
+        for item in model.components()
+        if item.page
     ]
     answer = _answer({"$ref": "#/components/schemas/View"})
     return {
@@ -143,6 +175,12 @@ def schema_of_type(type_: Type, app: Application, *, loaded: bool = False) -> Sc
     return {"anyOf": [found, {"type": "null"}]} if type_.optional and found else found
 
 
+def _row_text(entity: str, app: Application) -> Part:
+    columns = columns_of(entity, app) or {}
+    properties = {key: schema_of_type(value, app) for key, value in columns.items()}
+    return indented({"type": "object", "properties": properties, "required": list(columns)}, 3)
+
+
 def _schemas(app: Application) -> Schema:
     found: Schema = {
         "Problem": {
@@ -164,13 +202,8 @@ def _schemas(app: Application) -> Schema:
             "required": ["screen", "inputs", "components", "options"],
         },
     }
-    for name in app.entities:
-        columns = columns_of(name, app) or {}
-        found[name] = {
-            "type": "object",
-            "properties": {key: schema_of_type(value, app) for key, value in columns.items()},
-            "required": list(columns),
-        }
+    for name, entity in app.entities.items():
+        found[name] = remembered("openapi", entity, app, partial(_row_text, name, app))
     for name, struct in app.structs.items():
         found[name] = {
             "type": "object",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lowcode_kernel.keys import key_of
@@ -17,6 +19,7 @@ _SCALARS = {
     "Date": "date",
     "Time": "time",
     "DateTime": "datetime",
+    "Duration": "timedelta",
     "Uuid": "UUID",
     "Json": "Any",
 }
@@ -32,7 +35,7 @@ def annotation(type_: Type, app: Application, *, stored: bool = True) -> str:
     row.
     """
     text = _bare(type_, app, stored=stored)
-    if type_.many:
+    for _ in range(type_.many + type_.nested):
         text = f"list[{text}]"
     return f"{text} | None" if type_.optional and text != "Any" else text
 
@@ -45,6 +48,8 @@ def _bare(type_: Type, app: Application, *, stored: bool) -> str:
             return type_.name
         case "query":
             return f"{class_name(type_.name)}Row"
+        case "dict" | "tuple":
+            return f"{type_.kind}[{', '.join(annotation(part, app, stored=stored) for part in type_.parts)}]"
         case "none":
             return "None"
         case "unknown":
@@ -58,7 +63,7 @@ def decoded(type_: Type, app: Application) -> str:
     if type_.length:
         limits.append(f"max_length={type_.length}")
     if type_.kind == "entity":
-        return decoded(key_of(type_.name, app).maybe() if type_.optional else key_of(type_.name, app), app)
+        return decoded(replace(key_of(type_.name, app), many=type_.many, optional=type_.optional), app)
     if type_.choices:
         text = "Literal[" + ", ".join(f'"{choice}"' for choice in type_.choices) + "]"
     elif limits:
@@ -70,13 +75,21 @@ def decoded(type_: Type, app: Application) -> str:
     return f"{text} | None" if type_.optional and text != "Any" else text
 
 
+def names_in(text: str) -> set[str]:
+    """Return the names that occur in annotations."""
+    return set(re.findall(r"[A-Za-z_]\w*", text))
+
+
 _IMPORTS = {
     "Decimal": ("decimal", "Decimal"),
     "date": ("datetime", "date"),
     "time": ("datetime", "time"),
     "datetime": ("datetime", "datetime"),
     "timedelta": ("datetime", "timedelta"),
+    "UTC": ("datetime", "UTC"),
     "UUID": ("uuid", "UUID"),
+    "uuid4": ("uuid", "uuid4"),
+    "Iterable": ("collections.abc", "Iterable"),
     "Any": ("typing", "Any"),
     "Literal": ("typing", "Literal"),
     "Annotated": ("typing", "Annotated"),

@@ -4,21 +4,20 @@ but for names.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lowcode_kernel.analysis import analyze
 from lowcode_kernel.bundle import File
 from lowcode_kernel.generators.layers.entities import roles_literal
+from lowcode_kernel.generators.layers.parameters import words
 from lowcode_kernel.generators.layers.python_types import annotation, standard_imports
-from lowcode_kernel.generators.layers.queries import words
 from lowcode_kernel.generators.templating import render
-from lowcode_kernel.language.screen_model import label_of
+from lowcode_kernel.language.screen_model import label_of, path_order
 
 if TYPE_CHECKING:
     from lowcode_kernel.application import Application
-    from lowcode_kernel.elements import Setting
+    from lowcode_kernel.elements import Screen, Setting
     from lowcode_kernel.schema import Schema
 
 _MODULES = (
@@ -82,14 +81,14 @@ def _names(app: Application, schema: Schema) -> dict[str, object]:
         "views": schema.views,
         "base": schema.application,
         "settings": settings,
+        "conditions": {check.mark: check.message for table in schema.tables for check in table.checks},
         "imports": standard_imports(words(" ".join(setting.annotation for setting in settings)) - {"Any"}),
         "integrations": {integration.name: integration.base_url for integration in app.integrations.values()},
-        "paths": {screen.name: screen.path for screen in _ordered(app)},
+        "paths": {screen.name: screen.path for screen in _routed(app)},
         "rest": rest,
         "menu": [
             {"name": screen.name, "label": label_of(screen.name), "path": screen.path, "roles": list(screen.roles)}
-            for screen in _ordered(app)
-            if "{" not in screen.path
+            for screen in _offered_screens(app)
         ],
         "offered": roles_literal(offered_actions(app)),
         "role": next(iter(app.roles), "Role"),
@@ -101,13 +100,22 @@ def offered_actions(app: Application) -> set[str]:
     return {item.action for model in analyze(app).screens.values() for item in model.components() if item.action}
 
 
-def _ordered(app: Application) -> list:  # type: ignore[type-arg]
-    """Return the screens so that a path without parameters is found before one with: /flights/new is no flight. The
-    root comes first in menus.
+def _routed(app: Application) -> list[Screen]:
+    """Return the screens in the order in which an address is compared with their paths."""
+    return sorted(app.screens.values(), key=lambda screen: (path_order(screen.path), screen.name))
+
+
+def _offered_screens(app: Application) -> list[Screen]:
+    """Return the screens that a menu shows, the root first: not those of one row, nor `/orders/new`, which /orders
+    leads to.
     """
-    return sorted(
-        app.screens.values(), key=lambda screen: (len(re.findall(r"\{", screen.path)), screen.path != "/", screen.path)
-    )
+    paths = {screen.path for screen in app.screens.values()}
+    shown = [
+        screen
+        for screen in app.screens.values()
+        if "{" not in screen.path and not (screen.path.endswith("/new") and screen.path.removesuffix("/new") in paths)
+    ]
+    return sorted(shown, key=lambda screen: (screen.path != "/", screen.path))
 
 
 def _setting(setting: Setting, app: Application) -> SettingView:

@@ -30,7 +30,9 @@ __all__ = [
     "insert_pairs",
     "list_rows",
     "select_by_key",
+    "select_many",
     "select_pairs",
+    "select_pairs_of_many",
     "update",
 ]
 _PARAMETER = re.compile(r"(?<![:\w]):([A-Za-z_]\w*)|'(?:[^']|'')*'")
@@ -47,30 +49,58 @@ class Statement:
         return self.sql
 
 
-def select_by_key(table: Table, rule: str = "", *, lock: bool = False) -> Statement:
+def select_by_key(table: Table, rule: str = "", *, lock: bool = False, only: Sequence[str] = ()) -> Statement:
     """Return the statement that reads one row by its key; with `lock`, until the end of the transaction nobody else
-    changes it.
+    changes it. With `only`, it reads these attributes alone.
     """
-    return _statement(_select(table), _equal(table, table.key), rule, table.key, "FOR UPDATE" if lock else "")
+    return _statement(_select(table, only), _equal(table, table.key), rule, table.key, "FOR UPDATE" if lock else "")
 
 
-def find(table: Table, given: Sequence[str], rule: str = "") -> Statement:
+def select_many(table: Table, rule: str = "", *, only: Sequence[str] = ()) -> Statement:
+    """Return the statement that reads the rows of a list of keys, by key; with `only`, these attributes alone."""
+    (key,) = table.key
+    condition = f"{identifier(key)} = ANY ($1::{table.column(key).type}[])"
+    return _statement(_select(table, only), [condition], rule, ("keys",), f"ORDER BY {identifier(key)}")
+
+
+def find(table: Table, given: Sequence[str], rule: str = "", *, only: Sequence[str] = ()) -> Statement:
     """Return the statement that reads the first row (by key) whose attributes have the given values."""
-    return _statement(_select(table), _equal(table, given), rule, given, f"ORDER BY {identifiers(table.key)}\nLIMIT 1")
+    tail = f"ORDER BY {identifiers(table.key)}\nLIMIT 1"
+    return _statement(_select(table, only), _equal(table, given), rule, given, tail)
 
 
 def list_rows(
-    table: Table, given: Sequence[str] = (), rule: str = "", *, order_by: Sequence[str] = (), limit: bool = False
+    table: Table,
+    given: Sequence[str] = (),
+    rule: str = "",
+    *,
+    order_by: Sequence[str] = (),
+    limit: bool = False,
+    only: Sequence[str] = (),
+    search: Sequence[str] = (),
+    page: bool = False,
 ) -> Statement:
     """Return the statement that reads the rows whose attributes have the given values.
 
     `order_by` are attributes, with `-` before a descending one; the key comes last, so that the order is always
-    whole. With `limit`, the last parameter is the number of rows.
+    whole. `search` are the attributes of which one has to hold a text, whatever its case. With `limit`, the last
+    parameter is the number of rows; with `page`, the last two are that and how many rows come before. With `only`, it
+    reads these attributes alone.
     """
-    found = _statement(_select(table), _equal(table, given), rule, given, f"ORDER BY {_order(table, order_by)}")
-    if not limit:
-        return found
-    return Statement(sql=f"{found.sql}\nLIMIT ${len(found.parameters) + 1}", parameters=(*found.parameters, "limit"))
+    names = (*given, "search") if search else tuple(given)
+    conditions = _equal(table, given) + ([_holding(search, f"${len(names)}")] if search else [])
+    found = _statement(_select(table, only), conditions, rule, names, f"ORDER BY {_order(table, order_by)}")
+    last, number = {"limit": limit, "page_rows": page, "page_start": page}, len(found.parameters)
+    words = {"limit": "LIMIT", "page_rows": "LIMIT", "page_start": "OFFSET"}
+    added = [name for name, wanted in last.items() if wanted]
+    tail = " ".join(f"{words[name]} ${n}" for n, name in enumerate(added, number + 1))
+    return Statement(sql=f"{found.sql}\n{tail}".rstrip(), parameters=(*found.parameters, *added))
+
+
+def _holding(names: Sequence[str], parameter: str) -> str:
+    """Return the condition that some column has the letters of a parameter; None is in every row."""
+    found = " OR ".join(f"strpos(lower({identifier(name)}), lower({parameter}::text)) > 0" for name in names)
+    return f"({parameter}::text IS NULL OR {found})"
 
 
 def count(table: Table, given: Sequence[str] = (), rule: str = "") -> Statement:
@@ -78,9 +108,9 @@ def count(table: Table, given: Sequence[str] = (), rule: str = "") -> Statement:
     return _statement(f"SELECT count(*)\nFROM {identifier(table.name)}", _equal(table, given), rule, given)
 
 
-def exists(table: Table, rule: str = "") -> Statement:
-    """Return the statement that says whether the row of a key is there (and, with a rule, may be touched)."""
-    found = _statement(f"SELECT 1\nFROM {identifier(table.name)}", _equal(table, table.key), rule, table.key)
+def exists(table: Table, given: Sequence[str] = (), rule: str = "") -> Statement:
+    """Return the statement that says whether there is a row whose attributes have the given values."""
+    found = _statement(f"SELECT 1\nFROM {identifier(table.name)}", _equal(table, given), rule, given)
     return Statement(sql=f"SELECT EXISTS (\n{found.sql}\n)", parameters=found.parameters)
 
 
@@ -124,6 +154,14 @@ def select_pairs(pairs: Table) -> Statement:
     )
 
 
+def select_pairs_of_many(pairs: Table) -> Statement:
+    """Return the statement that reads what a `many` attribute holds for a list of owners: rows of owner and other."""
+    owner, other = map(identifier, pairs.key)
+    condition = f"{owner} = ANY ($1::{pairs.column(pairs.key[0]).type}[])"
+    sql = f"SELECT {owner}, {other}\nFROM {identifier(pairs.name)}\nWHERE {condition}\nORDER BY {owner}, {other}"
+    return Statement(sql=sql, parameters=("keys",))
+
+
 def insert_pairs(pairs: Table) -> Statement:
     """Return the statement that adds a list of keys to a `many` attribute; those that are there stay."""
     owner_type, sql_type = (pairs.column(name).type for name in pairs.key)
@@ -142,8 +180,9 @@ def delete_pairs(pairs: Table) -> Statement:
     return Statement(sql=sql, parameters=pairs.key)
 
 
-def _select(table: Table) -> str:
-    return f"SELECT {_columns(table)}\nFROM {identifier(table.name)}"
+def _select(table: Table, only: Sequence[str] = ()) -> str:
+    columns = identifiers(tuple(only)) if only else _columns(table)
+    return f"SELECT {columns}\nFROM {identifier(table.name)}"
 
 
 def _columns(table: Table) -> str:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from lowcode_kernel.analysis import analyze
 from lowcode_kernel.bundle import File
-from lowcode_kernel.generators.layers.access import EntityFunction, Uses
-from lowcode_kernel.generators.layers.actions import lines
+from lowcode_kernel.generators.layers.access import Uses
+from lowcode_kernel.generators.layers.actions import lines, symbols
 from lowcode_kernel.generators.layers.emission import Emitter
+from lowcode_kernel.generators.layers.emission_control import raised
 from lowcode_kernel.generators.layers.python_types import standard_imports
 from lowcode_kernel.generators.templating import render
 from lowcode_kernel.language.bodies import place_of
@@ -36,17 +37,19 @@ class TestView:
     body: list[str]
 
 
-def test_file(app: Application, functions: set[EntityFunction]) -> File:
-    """Return the module `cell_tests`; the access functions that it uses are added to `functions`."""
-    uses = Uses()
+def test_file(app: Application, needed: Uses) -> File:
+    """Return the module `cell_tests`; what it uses of entities and queries is added to `needed`."""
+    uses = Uses(element="test:cell_tests")
     views = [_view(app, test, number, uses) for number, test in enumerate(app.tests.values(), 1)]
-    functions |= uses.functions
+    needed.add(uses)
     text = render(
         "service/cell_tests.py.j2",
         package=app.name,
         tests=views,
         packages=sorted(uses.packages),
         imports=standard_imports(uses.names),
+        errors=sorted({"Problem", "Refused", *raised(uses.names)}),
+        **symbols(uses.types, app),
     )
     return File(path=f"{app.name}/cell_tests.py", content=text.encode())
 
@@ -63,6 +66,14 @@ class _Testing(Emitter):
     def __init__(self, *given: object, test: Test, access: str) -> None:
         super().__init__(*given, access=access)  # type: ignore[arg-type]
         self.test = test
+
+    def visit_Import(self, node: ast.Import) -> ast.AST | list[ast.AST]:
+        """All tests are one module: what each imports is its own."""
+        return node
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | list[ast.AST]:
+        """All tests are one module: what each imports is its own."""
+        return node
 
     def visit_Assert(self, node: ast.Assert) -> ast.AST:
         """Add the message."""

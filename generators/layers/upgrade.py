@@ -16,6 +16,7 @@ from lowcode_kernel.bundle import File
 from lowcode_kernel.difference import difference
 from lowcode_kernel.evolution import evolve
 from lowcode_kernel.generators.templating import render
+from lowcode_kernel.memo import once
 from lowcode_kernel.problems import LowcodeError, Problem
 from lowcode_kernel.quoting import identifier
 from lowcode_kernel.relational import schema_of
@@ -36,14 +37,17 @@ def upgrade_files(app: Application, history: tuple[Schema, ...] = ()) -> tuple[l
     `history` are the schemas that an environment was given, in order; the same history gives the same bytes. Raises
     LowcodeError with every attribute that the database can't follow.
     """
+    schema = schema_of(app)
     steps = lineage(history)
-    current, changes, problems = evolve(steps[-1] if steps else None, schema_of(app))
+    last = steps[-1] if steps else None
+    current, changes, problems = once("evolution", (schema, last), lambda: evolve(last, schema))
     errors = [problem for problem in placed(problems, app) if problem.severity == "error"]
     if errors:
         raise LowcodeError(*errors)
     if not steps or current != steps[-1]:
         steps = (*steps, current)
-    return sorted([*_environment(app.name), *_scripts(steps)], key=lambda file: file.path), current, changes
+    scripts = once("scripts", steps, lambda: tuple(_scripts(steps)))
+    return sorted([*_environment(app.name), *scripts], key=lambda file: file.path), current, changes
 
 
 def upgrade_problems(app: Application, history: tuple[Schema, ...] = ()) -> tuple[Problem, ...]:

@@ -12,13 +12,15 @@ import hashlib
 import re
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lowcode_kernel.bundle import File
 from lowcode_kernel.generators.layers.javascript import Call, names_of, written
 from lowcode_kernel.generators.templating import FOLDER, render
-from lowcode_kernel.language.screen_model import label_of
+from lowcode_kernel.language.screen_model import label_of, path_order
 from lowcode_kernel.language.screens import screen_model
+from lowcode_kernel.memo import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,6 +36,7 @@ _MODULES = {
     **dict.fromkeys(("barChart", "lineChart"), "../components/chart.js"),
     **dict.fromkeys(("field", "input"), "../components/fields.js"),
     "button": "../components/action.js",
+    "form": "../components/form.js",
     "column": "../components/columns.js",
     "table": "../components/table.js",
     "to": "../router.js",
@@ -67,7 +70,11 @@ class ScreenView:
 
 def screen_views(app: Application) -> tuple[ScreenView, ...]:
     """Return all screens of an application as the browser shows them."""
-    return tuple(screen_view(screen, screen_model(screen, app), app) for screen in app.screens.values())
+    return tuple(remembered("view", screen, app, partial(_view, screen, app)) for screen in app.screens.values())
+
+
+def _view(screen: Screen, app: Application) -> ScreenView:
+    return screen_view(screen, screen_model(screen, app), app)
 
 
 def screen_view(screen: Screen, model: ScreenModel, app: Application) -> ScreenView:
@@ -85,22 +92,22 @@ def web_files(app: Application, screens: Iterable[ScreenView]) -> list[File]:
     """Return index.html, the assets and one module per screen, sorted by path."""
     screens = tuple(screens)
     folder = f"{app.name}/web"
-    assets = _common_assets() | {"icon.svg": render("web/icon.svg.jinja", letter=app.title[:1]).encode()}
-    assets["screens.js"] = _table_of_screens(app, screens).encode()
-    modules = {f"screens/{screen.name}.js": screen for screen in screens}
-    assets |= {path: screen_module(screen).encode() for path, screen in modules.items()}
+    assets = _common_assets() | {
+        "icon.svg": render("web/icon.svg.jinja", letter=app.title[:1]).encode(),
+        "screens.js": _table_of_screens(app, screens).encode(),
+    }
+    files = [File(path=f"{folder}/{path}", content=content) for path, content in assets.items()]
+    files += [remembered("script", screen, app, partial(_script, app, screen)) for screen in screens]
+    paths = sorted(file.path.removeprefix(f"{folder}/") for file in files)
     index = render(
         "web/index.html.jinja",
         application=app.name,
         title=app.title,
-        assets=f"assets/{_digest(assets)}",
-        modules=[path for path in sorted(assets) if path.endswith(".js") and not path.startswith(_ON_DEMAND)],
+        assets=f"assets/{_digest(files, folder)}",
+        modules=[path for path in paths if path.endswith(".js") and not path.startswith(_ON_DEMAND)],
     )
-    elements = {path: f"screen:{screen.name}" for path, screen in modules.items()}
-    contents = assets | {"index.html": index.encode()}
-    return [
-        File(path=f"{folder}/{path}", content=contents[path], element=elements.get(path)) for path in sorted(contents)
-    ]
+    files.append(File(path=f"{folder}/index.html", content=index.encode()))
+    return sorted(files, key=lambda file: file.path)
 
 
 def _common_assets() -> dict[str, bytes]:
@@ -113,16 +120,16 @@ def _common_assets() -> dict[str, bytes]:
     }
 
 
-def _digest(assets: dict[str, bytes]) -> str:
+def _digest(assets: list[File], folder: str) -> str:
     digest = hashlib.sha256()
-    for path in sorted(assets):
-        digest.update(f"{path}\0{hashlib.sha256(assets[path]).hexdigest()}\n".encode())
+    for file in sorted(assets, key=lambda file: file.path):
+        digest.update(f"{file.path.removeprefix(folder)[1:]}\0{file.sha256}\n".encode())
     return digest.hexdigest()[:12]
 
 
 def _table_of_screens(app: Application, screens: tuple[ScreenView, ...]) -> str:
-    """Return the module that says where each screen is; paths without parameters first: /flights/new is no flight."""
-    ordered = sorted(screens, key=lambda screen: (screen.path.count("{"), screen.path, screen.name))
+    """Return the module that says where each screen is, in the order in which addresses are compared with them."""
+    ordered = sorted(screens, key=lambda screen: (path_order(screen.path), screen.name))
     entry = '  {{ name: "{0}", path: {1}, load: () => import("./screens/{0}.js") }},\n'
     lines = [entry.format(screen.name, written(screen.path)) for screen in ordered]
     return (
@@ -131,6 +138,11 @@ def _table_of_screens(app: Application, screens: tuple[ScreenView, ...]) -> str:
         '/** @type {import("./router.js").Route[]} */\n'
         f"export const screens = [\n{''.join(lines)}];\n"
     )
+
+
+def _script(app: Application, screen: ScreenView) -> File:
+    path = f"{app.name}/web/screens/{screen.name}.js"
+    return File(path=path, content=screen_module(screen).encode(), element=f"screen:{screen.name}")
 
 
 def screen_module(screen: ScreenView) -> str:
@@ -170,7 +182,11 @@ def _component(item: Component, model: ScreenModel, app: Application) -> Call:
             return Call(f"{item.chart}Chart", _given(label=item.label) | axes)
         case "button":
             ask = tuple(_field(parameter, app) for parameter in item.ask)
-            return Call("button", item.label or "", item.action or "", _given(ask=ask, confirm=item.confirm))
+            options = _given(ask=ask, confirm=item.confirm) | _then(item)
+            return Call("button", item.label or "", item.action or "", options)
+        case "form":
+            fields = tuple(_field(parameter, app) for parameter in item.ask)
+            return Call("form", item.label or "", item.action or "", {"fields": fields} | _then(item))
         case "link":
             return Call("link", item.label or "", item.screen or "")
     return Call(item.kind)
@@ -191,7 +207,16 @@ def _table(item: Component) -> Call:
     options = _given(label=item.label) | {"columns": tuple(map(_column, item.columns))}
     if item.row:
         options["row"] = Call("to", item.row.screen, dict(item.row.arguments))
-    return Call("table", options | _given(empty=item.empty))
+    return Call("table", options | _given(empty=item.empty, page=item.page))
+
+
+def _then(item: Component) -> dict[str, object]:
+    """Return where an action leads: what the server gives for it has `=` before its name, so that it is no result's."""
+    if item.then is None:
+        return {}
+    result = {name: column or "result" for name, column in item.then.result}
+    given = {name: f"={name}" for name, _ in item.then.given}
+    return {"then": Call("to", item.then.screen, result | given)}
 
 
 def _column(column: ColumnView) -> Call:
@@ -223,6 +248,8 @@ def _field(parameter: Parameter, app: Application) -> Call:
 
 
 def _field_kind(type_: Type, app: Application) -> str:
+    if type_.many and type_.kind == "entity":
+        return "many"
     if type_.many or type_.kind not in {"scalar", "entity"}:
         return "json"
     if type_.kind == "entity":

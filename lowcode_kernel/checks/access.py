@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lowcode_kernel.analysis import analyze
 from lowcode_kernel.elements import Action, Entity, Screen, Test
 from lowcode_kernel.problems import LowcodeError, Problem, did_you_mean
 from lowcode_kernel.rules import compile_rule
@@ -12,11 +11,12 @@ from lowcode_kernel.rules import compile_rule
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lowcode_kernel.application import Application
+    from lowcode_kernel.checks.facts import Facts
 
 
-def check_access_roles(app: Application) -> Iterator[Problem]:
+def check_access_roles(facts: Facts) -> Iterator[Problem]:
     """Every role that is named is defined."""
+    app = facts.app
     for element in app.elements:
         roles: tuple[str, ...] = ()
         if isinstance(element, Action | Screen | Test):
@@ -30,28 +30,29 @@ def check_access_roles(app: Application) -> Iterator[Problem]:
                 yield Problem(code="LK501", fact=fact, hint=hint, place=element.place, element=element.id)
 
 
-def check_row_rules(app: Application) -> Iterator[Problem]:
+def check_row_rules(facts: Facts) -> Iterator[Problem]:
     """Every row rule can be compiled."""
-    for entity in app.entities.values():
+    for entity in facts.app.entities.values():
         try:
-            compile_rule(entity, app, [], 0)
+            compile_rule(entity, facts.app, [], 0)
         except LowcodeError as error:
             yield from error.problems
 
 
-def check_open_actions(app: Application) -> Iterator[Problem]:
+def check_open_actions(facts: Facts) -> Iterator[Problem]:
     """Ask that an action which the outside can run says who may."""
-    offered = {item.action for model in analyze(app).screens.values() for item in model.components() if item.action}
+    app = facts.app
     for action in app.actions.values():
-        if not action.roles and (action.name in offered or action.rest):
+        if not action.roles and (action.name in facts.offered or action.rest):
             fact = f"action {action.name} names no role: everybody who is signed in may run it"
             hint = "write --role ROLE" if app.roles else "define a role, and write --role ROLE"
             yield Problem(code="LK503", fact=fact, hint=hint, place=action.place, element=action.id, severity="warning")
 
 
-def check_screen_actions(app: Application) -> Iterator[Problem]:
+def check_screen_actions(facts: Facts) -> Iterator[Problem]:
     """A screen that everybody sees offers no action that only some may run: the button would refuse them."""
-    for name, model in analyze(app).screens.items():
+    app = facts.app
+    for name, model in facts.analysis.screens.items():
         screen = app.screens[name]
         for component in model.components():
             action = app.actions.get(component.action or "")

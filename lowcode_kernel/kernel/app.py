@@ -34,3 +34,11 @@ class LowcodeKernelApp(IPKernelApp):
                 context.sockopts.pop(zmq.SNDHWM, None)
             else:
                 context.setsockopt(zmq.SNDHWM, before)
+
+    def init_extensions(self) -> None:
+        """Load the extensions. `%load_ext lowcode_kernel`, with which a notebook begins that other kernels run too, is
+        then no mistake to be told: it loads the extension again, which does nothing.
+        """
+        super().init_extensions()  # type: ignore[no-untyped-call]
+        if self.shell is not None:
+            self.shell.extension_manager.loaded.discard("lowcode_kernel")

@@ -8,8 +8,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
+from lowcode_kernel.cron import never_runs, schedule_fault
 from lowcode_kernel.elements import Action, Job, Method, Parameter, Query, Screen, Test
-from lowcode_kernel.language.bodies import documentation, parse_body
+from lowcode_kernel.language.bodies import UNSTORED, check_size, check_texts, documentation, parse_body
 from lowcode_kernel.language.headers import Header, read_header, read_name, read_signature
 from lowcode_kernel.problems import LowcodeError, did_you_mean
 from lowcode_kernel.types import TEXT, Type
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _PATH = re.compile(r"/[A-Za-z0-9_\-./{}]*\Z")
 _BRACED = re.compile(r"\{([A-Za-z_]\w*)\}")
+_OWN_PATHS = ("/session", "/sign-in", "/livez", "/readyz", "/version", "/openapi.json")
 _PRIORITIES = ("low", "normal", "high")
 
 
@@ -30,7 +32,7 @@ def read_query(header: str, body: str, place: Place) -> Query:
         raise LowcodeError.of(
             f"query {signature.name} is empty", "write SELECT ... below it", code="LK011", place=place
         )
-    doc = "\n".join(line.strip()[2:].strip() for line in body.splitlines() if line.strip().startswith("--"))
+    doc = "\n".join(line.strip()[2:].strip() for line in body.splitlines() if _documents(line))
     return Query(
         name=signature.name,
         doc=doc,
@@ -39,6 +41,11 @@ def read_query(header: str, body: str, place: Place) -> Query:
         sql=body.rstrip(),
         sql_place=place.shifted(1),
     )
+
+
+def _documents(line: str) -> bool:
+    """Say whether a line of SQL is a comment for people, and not one that allows a problem (`checks.allowing`)."""
+    return line.strip().startswith("--") and "lowcode:" not in line
 
 
 def read_action(header: str, body: str, place: Place) -> Action:
@@ -74,7 +81,7 @@ def read_screen(header: str, body: str, place: Place) -> Screen:
     when the entities are known.
     """
     head = read_header(header, place, allowed=("role",))
-    match = re.match(r"""(\S+)\s+["']([^"']*)["']\s*(\(.*\))?\s*\Z""", head.subject)
+    match = re.match(r"""(\S++)\s++["']([^"']*)["']\s*+(\(.*\))?\s*\Z""", head.subject)
     if not match:
         raise LowcodeError.of(
             "a screen needs a name and a path", '%%screen orders "/orders/{customer}"', code="LK011", place=place
@@ -83,13 +90,16 @@ def read_screen(header: str, body: str, place: Place) -> Screen:
     if (
         not _PATH.match(path)
         or path.count("{") != len(_BRACED.findall(path))
-        or path.startswith(("/api/", "/assets/", "/session"))
+        or path in _OWN_PATHS
+        or path.startswith(("/api/", "/assets/", "/session/"))
     ):
-        hint = "a path starts with / and may hold {parameter}; /api, /assets and /session are the application's own"
+        hint = f"a path starts with / and may hold {{parameter}}; /api, /assets, {', '.join(_OWN_PATHS)} are taken"
         raise LowcodeError.of(f'screen {name}: path "{path}" can\'t be used', hint, code="LK013", place=place)
     typed = read_signature(f"{name}{match[3] or ''}", "screen", place).parameters
     parameters = _path_parameters(path, typed, place)
-    doc, _ = documentation(parse_body(body, place.shifted(1)))
+    doc, statements = documentation(parse_body(body, place.shifted(1)))
+    for statement in statements:
+        check_texts(statement, place.shifted(1))
     return Screen(
         name=name,
         doc=doc,
@@ -117,6 +127,8 @@ def _implied(name: str) -> Type:
 
 def link_screen(screen: Screen, entities: frozenset[str]) -> Screen:
     """Give the types that only the whole application tells to a screen's untyped path parameters."""
+    if all(parameter.type.kind != "unknown" for parameter in screen.parameters):
+        return screen
     return replace(screen, parameters=tuple(_linked(parameter, entities) for parameter in screen.parameters))
 
 
@@ -130,7 +142,7 @@ def _linked(parameter: Parameter, entities: frozenset[str]) -> Parameter:
 def read_job(header: str, body: str, place: Place) -> Job:
     """Read a `%%job` cell: `name "cron" --timeout 10m --retries 3 --priority high`, and a body or `--notebook PATH`."""
     head = read_header(header, place, allowed=("timeout", "retries", "priority", "notebook"))
-    match = re.match(r"""(\S+)\s+["']([^"']*)["']\s*\Z""", head.subject)
+    match = re.match(r"""(\S++)\s++["']([^"']*)["']\s*\Z""", head.subject)
     if not match:
         raise LowcodeError.of(
             "a job needs a name and a schedule", '%%job nightly_report "0 2 * * *"', code="LK011", place=place
@@ -158,22 +170,20 @@ def read_job(header: str, body: str, place: Place) -> Job:
 
 
 def _check_schedule(name: str, schedule: str, place: Place) -> None:
-    from datetime import UTC, datetime
-
-    from cronsim import CronSim, CronSimError  # lazily: the only use of it in the language
-
-    try:
-        CronSim(schedule, datetime(2026, 1, 1, tzinfo=UTC))
-    except CronSimError as error:
+    fault = schedule_fault(schedule)
+    if fault and never_runs(schedule):
+        fact = f'job {name} never runs: "{schedule}" names no day of the calendar'
+        raise LowcodeError.of(fact, "change the day of month or the month", code="LK808", place=place)
+    if fault:
         hint = 'five fields: minute, hour, day of month, month, day of week, as in "0 2 * * *"'
         raise LowcodeError.of(
-            f'job {name}: schedule "{schedule}" can\'t be read ({error})', hint, code="LK013", place=place
-        ) from None
+            f'job {name}: schedule "{schedule}" can\'t be read ({fault})', hint, code="LK013", place=place
+        )
 
 
 def _retries(head: Header) -> int:
     text = head.one("retries") or "0"
-    if not text.isdecimal() or int(text) > 100:
+    if not re.fullmatch("[0-9]{1,3}", text) or int(text) > 100:
         raise LowcodeError.of(f'--retries is "{text}"', "write a number from 0 to 100", code="LK013", place=head.place)
     return int(text)
 
@@ -190,11 +200,12 @@ def _priority(head: Header) -> Literal["low", "normal", "high"]:
 def read_test(header: str, body: str, place: Place) -> Test:
     """Read a `%%test "what must hold"` cell."""
     head = read_header(header, place, allowed=("role",))
+    check_size(head.subject, place)
     try:
         title = ast.literal_eval(head.subject)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
         title = None
-    if not isinstance(title, str) or not title.strip():
+    if not isinstance(title, str) or not title.strip() or UNSTORED.search(title):
         raise LowcodeError.of("a test needs a sentence", '%%test "one open order at a time"', code="LK011", place=place)
     _, statements = documentation(parse_body(body, place.shifted(1)))
     if (

@@ -1,4 +1,4 @@
-"""`%%entity` and `%%struct`: attributes as annotated names, then `key`, `index`, `unique` and `access`."""
+"""`%%entity` and `%%struct`: attributes as annotated names, then `key`, `index`, `unique`, `check` and `access`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lowcode_kernel.elements import Access, Attribute, Entity, Struct
-from lowcode_kernel.language.bodies import documentation, parse_body, place_of, trailing_comments
+from lowcode_kernel.elements import Access, Attribute, Constraint, Entity, Struct
+from lowcode_kernel.language.bodies import check_texts, documentation, parse_body, place_of, shown, trailing_comments
+from lowcode_kernel.language.entity_values import value_problems, with_optionality
 from lowcode_kernel.language.headers import read_header, read_name
 from lowcode_kernel.language.types import type_of
 from lowcode_kernel.problems import LowcodeError, Problem, did_you_mean
@@ -15,8 +16,10 @@ from lowcode_kernel.problems import LowcodeError, Problem, did_you_mean
 if TYPE_CHECKING:
     from lowcode_kernel.places import Place
 
-_CLAUSES = ("key", "index", "unique", "access")
-_OPTIONS = ("default", "unique", "was", "on_delete")
+_CLAUSES = ("key", "index", "unique", "check", "access")
+_OPTIONS = ("default", "unique", "was", "on_delete", "computed")
+_MOST = 1_000  # attributes and clauses: PostgreSQL's tables have 1,600 columns at most
+_MOST_PROBLEMS = 100
 _ON_DELETE = {"restrict": "restrict", "cascade": "cascade", "set_null": "set null", "set null": "set null"}
 
 
@@ -29,6 +32,7 @@ class _Parts:
     key: tuple[str, ...] = ()
     indexes: list[tuple[str, ...]] = field(default_factory=list)
     uniques: list[tuple[str, ...]] = field(default_factory=list)
+    constraints: list[Constraint] = field(default_factory=list)
     access: Access | None = None
     problems: list[Problem] = field(default_factory=list)
     unread: set[str] = field(default_factory=set)  # attributes that are there, and wrong in themselves
@@ -39,7 +43,18 @@ def read_entity(header: str, body: str, place: Place) -> Entity:
     head = read_header(header, place, allowed=("was",))
     name = _type_name(head.subject, "entity", place)
     doc, parts = _read_parts(body, place.shifted(1))
-    _check_names(name, parts)
+    problems = _name_problems(name, parts)
+    entity = _entity(name, doc, parts, place, head.one("was"))
+    try:
+        problems += value_problems(entity, expressions=not problems)
+        if not problems:
+            return with_optionality(entity)
+    except RecursionError:
+        problems.append(Problem(code="LK010", fact="the Python is nested too deeply", place=place))
+    raise LowcodeError(*problems)
+
+
+def _entity(name: str, doc: str, parts: _Parts, place: Place, was: str | None) -> Entity:
     return Entity(
         name=name,
         doc=doc,
@@ -48,8 +63,9 @@ def read_entity(header: str, body: str, place: Place) -> Entity:
         key=parts.key or ("id",),
         indexes=tuple(parts.indexes),
         uniques=tuple(parts.uniques),
+        constraints=tuple(parts.constraints),
         access=parts.access,
-        was=head.one("was"),
+        was=was,
     )
 
 
@@ -57,7 +73,8 @@ def read_struct(header: str, body: str, place: Place) -> Struct:
     """Read a `%%struct` cell; raises LowcodeError with all its problems."""
     name = _type_name(read_header(header, place, allowed=()).subject, "struct", place)
     doc, parts = _read_parts(body, place.shifted(1))
-    if parts.key or parts.indexes or parts.uniques or parts.access:
+    clauses = (parts.key, parts.indexes, parts.uniques, parts.constraints, parts.access)
+    if any(clauses) or any(attribute.computed for attribute in parts.attributes):
         parts.problems.append(
             Problem(
                 code="LK022",
@@ -66,7 +83,8 @@ def read_struct(header: str, body: str, place: Place) -> Struct:
                 place=place,
             )
         )
-    _check_names(name, parts)
+    if problems := _name_problems(name, parts):
+        raise LowcodeError(*problems)
     return Struct(name=name, doc=doc, place=place, attributes=tuple(parts.attributes))
 
 
@@ -84,6 +102,9 @@ def _type_name(text: str, what: str, place: Place) -> str:
 
 def _read_parts(body: str, place: Place) -> tuple[str, _Parts]:
     doc, statements = documentation(parse_body(body, place))
+    if len(statements) > _MOST:
+        fact, hint = f"there are {len(statements):,} attributes and clauses", f"split it: {_MOST:,} are the most"
+        raise LowcodeError.of(fact, hint, code="LK118", place=place)
     parts, comments = _Parts(place), trailing_comments(body)
     for statement in statements:
         try:
@@ -92,11 +113,17 @@ def _read_parts(body: str, place: Place) -> tuple[str, _Parts]:
             parts.problems.extend(error.problems)
             if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
                 parts.unread.add(statement.target.id)
+        except RecursionError:
+            at = place_of(statement, parts.place)
+            parts.problems.append(Problem(code="LK010", fact="the Python is nested too deeply", place=at))
+        if len(parts.problems) >= _MOST_PROBLEMS:
+            raise LowcodeError(*parts.problems, _too_many(parts.place))
     return doc, parts
 
 
 def _read_statement(statement: ast.stmt, parts: _Parts, comment: str) -> None:
     at = place_of(statement, parts.place)
+    check_texts(statement, parts.place)
     match statement:
         case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation, value=value):
             parts.attributes.append(_attribute(name, annotation, value, comment, at))
@@ -111,10 +138,10 @@ def _read_statement(statement: ast.stmt, parts: _Parts, comment: str) -> None:
                 f'attribute "{name}" has no type', f"write {name}: Type = ...", code="LK021", place=at
             )
         case _:
-            text = ast.unparse(statement).splitlines()[0]
+            text = shown(statement)
             raise LowcodeError.of(
                 f"`{text}` is not part of an entity",
-                "write name: Type, or key, index, unique, access",
+                "write name: Type, or key, index, unique, check, access",
                 code="LK021",
                 place=at,
             )
@@ -127,12 +154,14 @@ def _attribute(name: str, annotation: ast.expr, value: ast.expr | None, comment:
 
 
 def _attribute_options(name: str, value: ast.expr | None, place: Place) -> dict[str, Any]:
-    """Return `default`, `unique`, `was` and `on_delete` from what stands behind the `=`: `0`, `unique()`, `was("old",
-    default=0)`, `field(...)`.
+    """Return `default`, `unique`, `was`, `on_delete` and `computed` from what stands behind the `=`: `0`, `unique()`,
+    `was("old", default=0)`, `field(...)`, `computed(net * 2)`.
     """
     match value:
         case None:
             return {}
+        case ast.Call(func=ast.Name(id="computed"), args=[node], keywords=[]):
+            return {"computed": ast.unparse(node)}
         case ast.Call(func=ast.Name(id="unique" | "was" | "field" as how), args=arguments, keywords=keywords):
             options = {keyword.arg or "": keyword.value for keyword in keywords}
             if how == "unique":
@@ -146,6 +175,8 @@ def _attribute_options(name: str, value: ast.expr | None, place: Place) -> dict[
 def _option(name: str, key: str, node: ast.expr, place: Place) -> object:
     if key == "default":
         return _default(name, node, place)
+    if key == "computed":
+        return ast.unparse(node)
     text = node.id if isinstance(node, ast.Name) else node.value if isinstance(node, ast.Constant) else None
     match key, text:
         case "unique", bool():
@@ -159,22 +190,20 @@ def _option(name: str, key: str, node: ast.expr, place: Place) -> object:
         if key not in _OPTIONS
         else "on_delete is restrict, cascade or set_null; was is a former name in quotation marks"
     )
-    raise LowcodeError.of(
-        f"attribute {name}: {key}={ast.unparse(node)} has no meaning", hint, code="LK021", place=place
-    )
+    raise LowcodeError.of(f"attribute {name}: {key}={shown(node)} has no meaning", hint, code="LK021", place=place)
 
 
 def _default(name: str, node: ast.expr, place: Place) -> str | None:
     match node:
         case ast.Constant(value=None):
             return None
-        case ast.Constant() | ast.UnaryOp(operand=ast.Constant()):
+        case ast.Constant() | ast.UnaryOp(op=ast.USub() | ast.UAdd(), operand=ast.Constant(value=int() | float())):
             return ast.unparse(node)
         case ast.Call(func=ast.Name(id="now" | "today" | "uuid"), args=[], keywords=[]):
             return ast.unparse(node)
     raise LowcodeError.of(
-        f"the default of {name} is `{ast.unparse(node)}`",
-        "a default is a constant, now() or today()",
+        f"the default of {name} is `{shown(node)}`",
+        "a default is a constant, now(), today() or uuid(); an expression is computed(...)",
         code="LK021",
         place=place,
     )
@@ -184,10 +213,13 @@ def _read_clause(clause: str, call: ast.Call, parts: _Parts, place: Place) -> No
     if clause == "access":
         parts.access = _access(call, place)
         return
+    if clause == "check":
+        parts.constraints.append(_constraint(call, place))
+        return
     names = tuple(argument.id for argument in call.args if isinstance(argument, ast.Name))
     if not names or len(names) != len(call.args) or call.keywords:
         raise LowcodeError.of(
-            f"`{ast.unparse(call)}` can't be read", f"write {clause}(attribute, ...)", code="LK021", place=place
+            f"`{shown(call)}` can't be read", f"write {clause}(attribute, ...)", code="LK021", place=place
         )
     match clause:
         case "key":
@@ -196,6 +228,15 @@ def _read_clause(clause: str, call: ast.Call, parts: _Parts, place: Place) -> No
             parts.indexes.append(names)
         case "unique":
             parts.uniques.append(names)
+
+
+def _constraint(call: ast.Call, place: Place) -> Constraint:
+    match call:
+        case ast.Call(args=[condition, ast.Constant(value=str(message))], keywords=[]) if message.strip():
+            return Constraint(condition=ast.unparse(condition), message=message, place=place)
+    raise LowcodeError.of(
+        f"`{shown(call)}` can't be read", 'write check(condition, "what is wrong")', code="LK021", place=place
+    )
 
 
 def _access(call: ast.Call, place: Place) -> Access:
@@ -228,14 +269,19 @@ def _roles(node: ast.expr, place: Place) -> tuple[str, ...]:
     names = tuple(item.id for item in items if isinstance(item, ast.Name))
     if len(names) != len(items):
         raise LowcodeError.of(
-            f"`{ast.unparse(node)}` is not a role", "write Role or [Role, Other]", code="LK021", place=place
+            f"`{shown(node)}` is not a role", "write Role or [Role, Other]", code="LK021", place=place
         )
     return names
 
 
-def _check_names(name: str, parts: _Parts) -> None:
-    """Report everything that is wrong within one entity."""
-    problems = parts.problems
+def _too_many(place: Place) -> Problem:
+    fact = f"there are more than {_MOST_PROBLEMS} problems"
+    return Problem(code="LK010", fact=fact, hint="put these right first", place=place)
+
+
+def _name_problems(name: str, parts: _Parts) -> list[Problem]:
+    """Return everything that is wrong with the parts of one entity and their names."""
+    problems = list(parts.problems)
     seen: dict[str, Attribute] = {}
     for attribute in parts.attributes:
         if attribute.name in seen:
@@ -245,12 +291,14 @@ def _check_names(name: str, parts: _Parts) -> None:
     if "id" in seen and parts.key != ("id",):
         hint = "leave it out (an id is implied), or say key(id)"
         problems.append(Problem(code="LK023", fact=f"{name} declares id", hint=hint, place=seen["id"].place))
-    for used in [used for names in [parts.key, *parts.indexes, *parts.uniques] for used in names]:
+    for used in dict.fromkeys(used for names in [parts.key, *parts.indexes, *parts.uniques] for used in names):
+        if len(problems) >= _MOST_PROBLEMS:
+            problems.append(_too_many(parts.place))
+            break
         if used not in seen and used not in parts.unread and used != "id":
             fact, hint = f'{name} has no attribute "{used}"', did_you_mean(used, seen)
             problems.append(Problem(code="LK101", fact=fact, hint=hint, place=parts.place))
     if not parts.attributes and not problems:
         fact = f"{name} has no attributes"
         problems.append(Problem(code="LK021", fact=fact, hint="write name: Type", place=parts.place))
-    if problems:
-        raise LowcodeError(*problems)
+    return problems

@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from lowcode_kernel.elements import Parameter
+from lowcode_kernel.language.bodies import check_size
 from lowcode_kernel.language.types import DEFAULT_NODES, type_of
 from lowcode_kernel.problems import LowcodeError, did_you_mean
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from lowcode_kernel.types import Type
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)\Z")
+_LONGEST_NAME = 100  # characters: names become names of files, and of columns
+_DURATION = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)(ms|s|m|h|d)\Z")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -133,6 +135,9 @@ def read_name(text: str, what: str, place: Place) -> str:
             code="LK011",
             place=place,
         )
+    if len(text) > _LONGEST_NAME:
+        fact, hint = f"the name of this {what} has {len(text):,} characters", f"it has {_LONGEST_NAME} at most"
+        raise LowcodeError.of(fact, hint, code="LK011", place=place)
     return text
 
 
@@ -142,6 +147,7 @@ def read_signature(text: str, what: str, place: Place) -> Signature:
     name, bracket, _ = head.partition("(")
     read_name(name.strip(), what, place)
     source = f"def {head if bracket else head.strip() + '()'}: pass"
+    check_size(text, place)
     try:
         node = ast.parse(source).body[0]
         returns = ast.parse(result.strip(), mode="eval").body if arrow else None
@@ -154,6 +160,7 @@ def read_signature(text: str, what: str, place: Place) -> Signature:
         ) from None
     if not isinstance(node, ast.FunctionDef):
         raise LowcodeError.of(f'"{text}" is not a name with parameters', "", code="LK011", place=place)
+    returns = node.returns or returns  # `-> many(Text)` has brackets of its own
     parameters = _parameters(node.args, place)
     return Signature(
         name=node.name, parameters=parameters, returns=type_of(returns, place) if returns is not None else None

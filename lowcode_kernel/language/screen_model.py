@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from lowcode_kernel.bodies import BodyAnalysis
+from lowcode_kernel.identifiers import label_of as label_of  # where screens look for it
 from lowcode_kernel.types import Type
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from lowcode_kernel.elements import Parameter
 
 InputKind = Literal["text", "date", "number", "choice", "checkbox", "entity"]
-ComponentKind = Literal["title", "text", "section", "metric", "table", "details", "chart", "button", "link"]
+ComponentKind = Literal["title", "text", "section", "metric", "table", "details", "chart", "button", "link", "form"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +53,23 @@ class RowLink:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Then:
+    """Where an action leads that was done: a screen, which attribute of the action's result gives each of its
+    parameters ("" is the result itself), and those that are known before.
+    """
+
+    screen: str
+    result: tuple[tuple[str, str], ...] = ()
+    given: tuple[tuple[str, ast.expr], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Component:
     """One component. `value` is what it shows: a text, a metric's number, a table's or chart's rows, the row of
-    details.
+    details. With `page`, a table shows so many rows at once; which is the first is in the address, as `<id>.start`.
 
-    `arguments` are those of a button's action or a link's screen; `ask` are the parameters that the user is asked for.
+    `arguments` are those of a button's or form's action or a link's screen; `ask` are the parameters that the user is
+    asked for. Those that `filled` names have the row `values` to begin with.
     """
 
     id: str
@@ -76,13 +89,17 @@ class Component:
     arguments: tuple[tuple[str, ast.expr], ...] = ()
     ask: tuple[Parameter, ...] = ()
     confirm: str | None = None
+    page: int | None = None
+    values: ast.expr | None = None
+    filled: tuple[str, ...] = ()
+    then: Then | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
-    """`rows = departures(...)`: a name for a value."""
+    """`rows = departures(...)`: a name for a value, or several for those of a tuple."""
 
-    name: str
+    target: ast.Name | ast.Tuple
     value: ast.expr
 
 
@@ -121,7 +138,8 @@ def _components(nodes: tuple[Node, ...]) -> list[Component]:
     return found
 
 
-def label_of(name: str) -> str:
-    """Return `departure_delay` as `Departure delay`."""
-    text = name.replace("_", " ").strip()
-    return text[:1].upper() + text[1:]
+def path_order(path: str) -> tuple[tuple[bool, str], ...]:
+    """Return what paths are sorted by so that a word is compared before a parameter, from the left: `/orders/new` is
+    no order, whatever else is there.
+    """
+    return tuple(("{" in part, part) for part in path.strip("/").split("/"))

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import ast
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
-from lowcode_kernel.bodies import Analyzer
-from lowcode_kernel.language.bodies import documentation, parse_body
+from lowcode_kernel.bodies import Analyzer, TooMuchError
+from lowcode_kernel.language.bodies import documentation, parse_again, shown
 from lowcode_kernel.language.screen_model import (
     ColumnView,
     Component,
@@ -24,17 +24,18 @@ from lowcode_kernel.language.screen_model import (
     Input,
     InputKind,
     Node,
-    RowLink,
     ScreenModel,
     Value,
     label_of,
 )
+from lowcode_kernel.language.screen_targets import TargetReader
+from lowcode_kernel.memo import remembered
 from lowcode_kernel.problems import LowcodeError, did_you_mean
 from lowcode_kernel.types import BOOLEAN, DATE, DECIMAL, TEXT, UNKNOWN, Type, entity_type
 
 if TYPE_CHECKING:
     from lowcode_kernel.application import Application
-    from lowcode_kernel.elements import Parameter, Screen
+    from lowcode_kernel.elements import Screen
 
 _INPUTS: dict[str, tuple[InputKind, Type]] = {
     "text_input": ("text", TEXT),
@@ -49,35 +50,38 @@ _KEYWORDS: dict[str, tuple[str, ...]] = {
     "text": (),
     "section": (),
     "metric": ("unit",),
-    "table": ("columns", "row", "empty", "label"),
+    "table": ("columns", "row", "empty", "label", "page"),
     "details": ("attributes", "label"),
     "chart": ("x", "y", "kind", "label"),
 }
+_LEADING = ("button", "link", "form")
+_MOST_ROWS = 1000  # of a page
 
 
 def screen_model(screen: Screen, app: Application) -> ScreenModel:
     """Read a screen against the application. Never raises for what the author wrote: it is in `body.problems`."""
-    cache = app.__dict__.setdefault("_screen_models", {})
-    if screen not in cache:
-        cache[screen] = _Reader(screen, app).read()
-    found: ScreenModel = cache[screen]
-    return found
+    return remembered("screen", screen, app, lambda: _Reader(screen, app).read())
 
 
 class _Reader:
     def __init__(self, screen: Screen, app: Application) -> None:
         self.screen, self.app = screen, app
         self.analyzer = Analyzer(app, screen.body_place, screen.id, screen.parameters)
+        self.targets = TargetReader(self.analyzer)
         self.inputs: list[Input] = []
         self.count = 0
 
     def read(self) -> ScreenModel:
         statements: list[ast.stmt] = []
         try:
-            _, statements = documentation(parse_body(self.screen.body, self.screen.body_place))
+            _, statements = documentation(parse_again(self.screen.body, self.screen.body_place))
         except LowcodeError as error:
             self.analyzer.problems.extend(error.problems)
-        nodes = self._nodes(statements)
+        try:
+            nodes = self._nodes(statements)
+        except (RecursionError, TooMuchError) as error:
+            nodes = ()
+            self.analyzer.give_up(error)
         for parameter in self.screen.parameters:
             if parameter.type.kind == "entity":
                 self.analyzer.uses.add(f"entity:{parameter.type.name}")
@@ -97,15 +101,15 @@ class _Reader:
             ):
                 self._input(name, function, call)
                 return None
-            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+            case ast.Assign(targets=[ast.Name() | ast.Tuple() as target], value=value):
                 self.analyzer.statements([statement])
-                return Value(name=name, value=value)
-            case ast.If(test=test, body=body, orelse=orelse):
-                self.analyzer.expression(test)
-                return Condition(test=test, body=self._nodes(body), orelse=self._nodes(orelse))
+                return Value(target=target, value=value)
+            case ast.If(test=test):
+                body, orelse = self.analyzer.statement_reader.split(statement, self._nodes)
+                return Condition(test=test, body=body, orelse=orelse)
             case ast.Expr(value=ast.Call(func=ast.Name(id=function)) as call):
                 return self._component(function, call)
-        text = ast.unparse(statement).splitlines()[0]
+        text = shown(statement)
         self._problem(
             "LK320", f"`{text}` is not part of a screen", "a screen has inputs, values, components and if", statement
         )
@@ -118,6 +122,8 @@ class _Reader:
 
     def _input(self, name: str, function: str, call: ast.Call) -> None:
         kind, type_ = _INPUTS[function]
+        if name in self.analyzer.names:
+            self._problem("LK359", f'there is a "{name}" already', "give the input another name", call)
         keywords = {keyword.arg: keyword.value for keyword in call.keywords}
         default = keywords.pop("default", None)
         label, rest = self._label(call, function)
@@ -145,6 +151,9 @@ class _Reader:
     def _label(self, call: ast.Call, function: str) -> tuple[str, list[ast.expr]]:
         match call.args:
             case [ast.Constant(value=str(label)), *rest]:
+                if not label.strip():
+                    hint = "say what it is: readers of the screen hear it too"
+                    self._problem("LK358", f"the label of {function} is empty", hint, call)
                 return label, rest
         self._problem("LK321", f"{function} has no label", f'write {function}("Label")', call)
         return "", list(call.args[1:])
@@ -164,22 +173,23 @@ class _Reader:
         if kind != "entity":
             return None
         match rest:
-            case [ast.Name(id=name)] if name in self.app.entities:
+            case [ast.Name(id=name)] if name in self.app.entities or name == "User":
                 return name
         hint = (
-            did_you_mean(rest[0].id, self.app.entities)
+            did_you_mean(rest[0].id, [*self.app.entities, "User"])
             if rest and isinstance(rest[0], ast.Name)
             else 'write entity_input("Label", Entity)'
         )
-        self._problem("LK101", "entity_input names no entity", hint, call)
+        named = bool(rest) and isinstance(rest[0], ast.Name)
+        fact = f'there is no entity "{shown(rest[0])}"' if named else "entity_input names no entity"
+        self._problem("LK101", fact, hint, call)
         return None
 
     # components
 
     def _component(self, function: str, call: ast.Call) -> Component | None:
-        if function in {"button", "link"}:
-            self.count += 1
-            return self._linked(cast("Literal['button', 'link']", function), call)
+        if function in _LEADING:
+            return self._leading(function, call)
         if function not in _KEYWORDS:
             self._no_component(function, call)
             return None
@@ -190,11 +200,18 @@ class _Reader:
         label, kind = self._text(keywords.get("label")), cast("ComponentKind", function)
         return self._filled(Component(id=f"c{self.count}", kind=kind, node=call, label=label), call, keywords)
 
+    def _leading(self, function: str, call: ast.Call) -> Component:
+        self.count += 1
+        label, rest = self._label(call, function)
+        component = Component(id=f"c{self.count}", kind=cast("ComponentKind", function), node=call, label=label)
+        read: Component = getattr(self.targets, function)(component, rest, call)
+        return read
+
     def _no_component(self, function: str, call: ast.Call) -> None:
         if function in _INPUTS:
             self._problem("LK320", f"{function} has no name", f"write value = {function}(...)", call)
             return
-        hint = did_you_mean(function, [*_KEYWORDS, "button", "link", *_INPUTS])
+        hint = did_you_mean(function, [*_KEYWORDS, *_LEADING, *_INPUTS])
         self._problem("LK320", f'there is no component "{function}"', hint, call)
 
     def _filled(self, component: Component, call: ast.Call, keywords: dict[str, ast.expr]) -> Component:
@@ -213,7 +230,7 @@ class _Reader:
 
     def _value(self, arguments: list[ast.expr], call: ast.Call) -> ast.expr | None:
         if len(arguments) != 1:
-            self._problem("LK321", f"`{ast.unparse(call)}` needs one value", "", call)
+            self._problem("LK321", f"`{shown(call)}` needs one value", "", call)
             return None
         self.analyzer.expression(arguments[0])
         return arguments[0]
@@ -223,30 +240,32 @@ class _Reader:
             return None
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             return node.value
-        self._problem("LK321", f"`{ast.unparse(node)}` is not a text", "write it in quotation marks", node)
+        self._problem("LK321", f"`{shown(node)}` is not a text", "write it in quotation marks", node)
         return None
 
     def _table(self, component: Component, call: ast.Call, keywords: dict[str, ast.expr]) -> Component:
+        page = self._page(keywords.get("page"), component)
         value = self._value(call.args, call)
         row = self._row_type(value)
         known = self.analyzer.columns(row) or {}
         columns = self._columns(keywords.get("columns"), row, known) or tuple(
-            ColumnView(name=name, label=label_of(name), type=type_) for name, type_ in known.items()
+            ColumnView(name=name, label=label_of(name), type=type_) for name, type_ in known.items() if not type_.many
         )
         self._read(row, [column.name for column in columns])
         return replace(
             component,
             value=value,
             columns=columns,
-            row=self._row_link(keywords.get("row"), row, known),
+            row=self.targets.row_link(keywords.get("row"), row, known),
             empty=self._text(keywords.get("empty")),
+            page=page,
         )
 
     def _row_type(self, value: ast.expr | None) -> Type:
         type_ = self.analyzer.types.get(value, UNKNOWN) if value is not None else UNKNOWN
         if value is not None and type_.kind != "unknown" and not type_.many:
             self._problem(
-                "LK306", f"`{ast.unparse(value)}` is not a list", "a table and a chart show a query's result", value
+                "LK306", f"`{shown(value)}` is not a list", "a table and a chart show a query's result", value
             )
         return replace(type_, many=False)
 
@@ -254,7 +273,7 @@ class _Reader:
         if node is None:
             return ()
         if not isinstance(node, ast.List | ast.Tuple):
-            self._problem("LK321", f"`{ast.unparse(node)}` is not a list of columns", "write [name, other]", node)
+            self._problem("LK321", f"`{shown(node)}` is not a list of columns", "write [name, other]", node)
             return ()
         return tuple(column for item in node.elts if (column := self._column(item, row, known)))
 
@@ -266,9 +285,7 @@ class _Reader:
             ):
                 pass
             case _:
-                self._problem(
-                    "LK321", f"`{ast.unparse(node)}` is not a column", 'write name, or column(name, "Label")', node
-                )
+                self._problem("LK321", f"`{shown(node)}` is not a column", 'write name, or column(name, "Label")', node)
                 return None
         label = cast("str", cast("ast.Constant", node.args[1]).value) if isinstance(node, ast.Call) else label_of(name)
         if known and name not in known:
@@ -279,41 +296,6 @@ class _Reader:
     def _read(self, row: Type, names: list[str]) -> None:
         owner = f"query:{row.name}" if row.kind == "query" else row.name
         self.analyzer.reads.update((owner, name) for name in names)
-
-    def _row_link(self, node: ast.expr | None, row: Type, known: dict[str, Type]) -> RowLink | None:
-        match node:
-            case None:
-                return None
-            case ast.Call(func=ast.Name(id="link"), args=[ast.Name(id=screen)], keywords=keywords):
-                arguments = [(keyword.arg or "", self._row_column(keyword.value, row, known)) for keyword in keywords]
-                self._check_target(screen, [name for name, _ in arguments], node)
-                return RowLink(screen=screen, arguments=tuple((name, column) for name, column in arguments if column))
-        self._problem(
-            "LK321", f"`{ast.unparse(node)}` is not a link", "write row=link(screen, parameter=row.column)", node
-        )
-        return None
-
-    def _row_column(self, node: ast.expr, row: Type, known: dict[str, Type]) -> str:
-        match node:
-            case ast.Attribute(value=ast.Name(id="row"), attr=name):
-                if known and name not in known:
-                    self._problem("LK101", f'{row.name} has no column "{name}"', did_you_mean(name, known), node)
-                self._read(row, [name])
-                return name
-        self._problem("LK321", f"`{ast.unparse(node)}` is not a column of the row", "write row.column", node)
-        return ""
-
-    def _check_target(self, name: str, given: list[str], node: ast.AST) -> None:
-        screen = self.app.screens.get(name)
-        if screen is None:
-            self._problem("LK101", f'there is no screen "{name}"', did_you_mean(name, self.app.screens), node)
-            return
-        self.analyzer.uses.add(screen.id)
-        known = {parameter.name for parameter in screen.parameters}
-        for extra in sorted(set(given) - known):
-            self._problem("LK308", f'screen {name} has no parameter "{extra}"', did_you_mean(extra, known), node)
-        for missing in sorted(known - set(given)):
-            self._problem("LK308", f"screen {name} needs {missing}", f"write {missing}=...", node)
 
     def _chart(self, component: Component, call: ast.Call, keywords: dict[str, ast.expr]) -> Component:
         value = self._value(call.args, call)
@@ -338,57 +320,12 @@ class _Reader:
         self._read(row, [column.name for column in columns])
         return replace(component, value=value, columns=columns)
 
-    def _linked(self, kind: Literal["button", "link"], call: ast.Call) -> Component:
-        """Read `button("Label", action, argument=..., ask=[parameter], confirm="...")` and `link("Label", screen,
-        argument=...)`.
-        """
-        label, rest = self._label(call, kind)
-        target = rest[0].id if rest and isinstance(rest[0], ast.Name) else ""
-        component = Component(id=f"c{self.count}", kind=kind, node=call, label=label)
-        keywords = {keyword.arg or "": keyword.value for keyword in call.keywords}
-        if kind == "link":
-            self._check_target(target, list(keywords), call)
-            arguments = self._arguments(keywords)
-            return replace(component, screen=target, arguments=arguments)
-        return self._button(component, target, keywords, call)
-
-    def _arguments(self, keywords: dict[str, ast.expr]) -> tuple[tuple[str, ast.expr], ...]:
-        for value in keywords.values():
-            self.analyzer.expression(value)
-        return tuple(keywords.items())
-
-    def _button(self, component: Component, target: str, keywords: dict[str, ast.expr], call: ast.Call) -> Component:
-        action = self.app.actions.get(target)
-        ask, confirm = keywords.pop("ask", None), self._text(keywords.pop("confirm", None))
-        if action is None:
-            self._problem("LK101", f'there is no action "{target}"', did_you_mean(target, self.app.actions), call)
-            return component
-        self.analyzer.uses.add(action.id)
-        by_name = {parameter.name: parameter for parameter in action.parameters}
-        for name in [key for key in keywords if key not in by_name]:
-            self._problem(
-                "LK308", f'action {target} has no parameter "{name}"', did_you_mean(name, by_name), keywords.pop(name)
-            )
-        asked = self._asked(ask, by_name, target)
-        for name, parameter in by_name.items():
-            if (
-                name not in keywords
-                and name not in {item.name for item in asked}
-                and parameter.default is None
-                and not parameter.type.optional
-            ):
-                self._problem("LK308", f"action {target} needs {name}", f"write {name}=... or ask=[{name}]", call)
-        return replace(component, action=target, arguments=self._arguments(keywords), ask=asked, confirm=confirm)
-
-    def _asked(self, node: ast.expr | None, known: dict[str, Parameter], action: str) -> tuple[Parameter, ...]:
-        items = node.elts if isinstance(node, ast.List | ast.Tuple) else []
-        names = [item.id for item in items if isinstance(item, ast.Name)]
-        if node is not None and (not items or len(names) != len(items)):
-            self._problem(
-                "LK321", f"`{ast.unparse(node)}` does not name parameters", "write ask=[parameter, other]", node
-            )
-        for name in [name for name in names if name not in known]:
-            self._problem(
-                "LK308", f'action {action} has no parameter "{name}"', did_you_mean(name, known), cast("ast.expr", node)
-            )
-        return tuple(known[name] for name in names if name in known)
+    def _page(self, node: ast.expr | None, component: Component) -> int | None:
+        """Read `page=25`. The table's place in its rows is `<id>.start`, also in its own expression."""
+        if node is None:
+            return None
+        if isinstance(node, ast.Constant) and type(node.value) is int and 0 < node.value <= _MOST_ROWS:
+            self.analyzer.names[component.id] = UNKNOWN
+            return node.value
+        self._problem("LK353", f"page is `{shown(node)}`", f"write a number of rows from 1 to {_MOST_ROWS}", node)
+        return None

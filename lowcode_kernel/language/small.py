@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from lowcode_kernel.elements import Data, Integration, Method, Operation, Parameter, Role, Setting
-from lowcode_kernel.language.bodies import documentation, parse_body, place_of, trailing_comments
+from lowcode_kernel.language.bodies import check_texts, documentation, parse_body, place_of, trailing_comments
 from lowcode_kernel.language.headers import read_header, read_name
 from lowcode_kernel.language.types import type_of
 from lowcode_kernel.problems import LowcodeError, Problem
@@ -44,7 +44,7 @@ def read_app(line: str, place: Place) -> AppName:
 
 def read_role(line: str, place: Place) -> Role:
     """Read a `%role Manager` line; what stands in quotation marks behind the name documents it."""
-    match = re.match(r"""(\w+)\s*(?:["'](.*)["'])?\s*\Z""", line.strip())
+    match = re.match(r"""(\w++)\s*+(?:["'](.*)["'])?\s*\Z""", line.strip())
     if not match:
         raise LowcodeError.of(
             f'"{line.strip()}" is not a role', '%role Manager "who may ..."', code="LK011", place=place
@@ -60,6 +60,7 @@ def read_role(line: str, place: Place) -> Role:
 def read_setting(line: str, place: Place) -> Setting:
     """Read a `%setting tax_rate: Decimal = 0.2  # comment` line."""
     tree = parse_body(line.strip(), place)
+    check_texts(tree, place)
     match tree.body:
         case [ast.AnnAssign(target=ast.Name(id=name), annotation=annotation, value=value)]:
             read_name(name, "setting", place)
@@ -83,7 +84,7 @@ def read_integration(header: str, body: str, place: Place) -> Integration:
     """Read an `%%integration` cell; raises LowcodeError with all its problems."""
     head = read_header(header, place, allowed=("base-url", "timeout"))
     name, base_url = read_name(head.subject, "integration", place), head.one("base-url")
-    if base_url is None or urlsplit(base_url).scheme not in {"http", "https"} or not urlsplit(base_url).hostname:
+    if base_url is None or not _is_address(base_url):
         raise LowcodeError.of(
             f"integration {name} has no base URL", "--base-url https://rates.example.com", code="LK013", place=place
         )
@@ -106,7 +107,15 @@ def read_integration(header: str, body: str, place: Place) -> Integration:
     )
 
 
-_ARROW = re.compile(r"->\s*([^#\n]+?)\s*(#.*)?$", re.MULTILINE)
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a bracket that is not closed, a port of letters, a sign that only looks like a dot
+        return False
+
+
+_ARROW = re.compile(r"->[^\S\n]*+([^#\n]*[^#\s])[^\S\n]*+(#.*)?$", re.MULTILINE)  # linear in the length of a line
 
 
 def arrows_to_tuples(body: str) -> str:
@@ -118,6 +127,7 @@ def arrows_to_tuples(body: str) -> str:
 
 def _operation(statement: ast.stmt, place: Place) -> Operation:
     at = place_of(statement, place)
+    check_texts(statement, place)
     match statement:
         case ast.Assign(
             targets=[ast.Name(id=name)],

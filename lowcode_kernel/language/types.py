@@ -6,6 +6,7 @@ import ast
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lowcode_kernel.language.bodies import shown
 from lowcode_kernel.problems import LowcodeError, did_you_mean
 from lowcode_kernel.types import SCALARS, Type
 
@@ -31,7 +32,7 @@ def type_of(node: ast.expr, place: Place) -> Type:
             return replace(type_of(inner, place), many=True)
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
             return _with_arguments(name, arguments, place)
-    raise _unreadable(ast.unparse(node), place)
+    raise _unreadable(shown(node), place)
 
 
 def _unreadable(text: str, place: Place) -> LowcodeError:
@@ -58,7 +59,7 @@ def _named(name: str, place: Place) -> Type:
 def _with_arguments(name: str, arguments: list[ast.expr], place: Place) -> Type:
     values = [argument.value for argument in arguments if isinstance(argument, ast.Constant)]
     if len(values) != len(arguments):
-        raise _unreadable(f"{name}({', '.join(map(ast.unparse, arguments))})", place)
+        raise _unreadable(f"{name}({', '.join(map(shown, arguments))})", place)
     match name, values:
         case "Text", [int(length)] if length > 0:
             return Type(name="Text", length=length)

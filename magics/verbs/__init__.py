@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 # name -> the module that holds it: imported when the verb is first used, so that the extension loads at once
 MODULES = {
-    "check": "modelling",
-    "graph": "modelling",
-    "impact": "modelling",
+    "check": "checking",
+    "graph": "analysing",
+    "impact": "analysing",
     "explain": "modelling",
     "generate": "modelling",
     "test": "testing",

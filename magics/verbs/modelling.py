@@ -1,76 +1,50 @@
-"""Verbs that look at the model: check, graph, impact, explain, generate. None of them has an effect but `generate
---out`.
-"""
+"""Verbs that make something of the model: explain and generate. Neither has an effect but `generate --out`."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lowcode_kernel.magics.verbs.analysing import element_id
 from lowcode_kernel.magics.verbs.verb import Result, Verb
-from lowcode_kernel.problems import LowcodeError, did_you_mean
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Callable
 
     from lowcode_kernel.application import Application
+    from lowcode_kernel.findings import Finding
     from lowcode_kernel.magics.workbench import Workbench
 
     Show = Callable[[object], None]
 
 
-def _check(bench: Workbench, _: Namespace, __: Show) -> Result:
-    from lowcode_kernel.checks import check, errors
-    from lowcode_kernel.magics.showing import problems_view
-
-    problems = check(bench.read())
-    return Result(value=problems, view=problems_view(problems, bench.application), status=1 if errors(problems) else 0)
-
-
-def _graph(bench: Workbench, arguments: Namespace, _: Show) -> Result:
-    from lowcode_kernel.graph import build_graph
-    from lowcode_kernel.magics.showing import graph_view
-
-    graph = build_graph(bench.application)
-    if arguments.name:
-        focus = element_id(arguments.name, bench.application)
-        near = {focus, *graph.predecessors(focus), *graph.successors(focus)}
-        graph = graph.subgraph(near).copy()
-    return Result(value=graph, view=graph_view(graph, bench.application))
-
-
-def element_id(name: str, app: Application) -> str:
-    """Return the id of an element that is named with or without its kind; raises LowcodeError."""
-    if name in app.by_id:
-        return name
-    named = [element for element in app.elements if element.name == name]
-    found = [element.id for element in named if element.kind not in {"data", "test"} or len(named) == 1]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise LowcodeError.of(f'"{name}" names {" and ".join(found)}', "write the kind too", code="LK003")
-    raise LowcodeError.of(
-        f'there is no "{name}"', did_you_mean(name, [element.name for element in app.elements]), code="LK003"
-    )
-
-
-def _impact(bench: Workbench, arguments: Namespace, _: Show) -> Result:
-    from lowcode_kernel.impact import impact
-    from lowcode_kernel.magics.showing import table_view
-
-    owner, _dot, attribute = arguments.name.partition(".")
-    found = impact(bench.application, element_id(owner, bench.application), attribute)
-    rows = [(effect.element, effect.how, str(effect.place)) for effect in found]
-    return Result(value=found, view=table_view(f"What uses {arguments.name}", ("element", "how", "where"), rows))
-
-
-def _explain(bench: Workbench, _: Namespace, __: Show) -> Result:
+def _explain(bench: Workbench, arguments: Namespace, _: Show) -> Result:
     from lowcode_kernel.generators.passes import optimize
     from lowcode_kernel.magics.showing import findings_view
 
-    findings = optimize(bench.sound()).findings
-    return Result(value=findings, view=findings_view(findings))
+    app = bench.sound()
+    findings = optimize(app).findings
+    if arguments.name:
+        findings = _about(arguments.name, findings, app)
+    return Result(value=findings, view=findings_view(findings, app, everything=arguments.all))
+
+
+def _about(name: str, findings: tuple[Finding, ...], app: Application) -> tuple[Finding, ...]:
+    """Return the findings in an element, or about it: in a screen, that it reads this query once."""
+    element = element_id(name, app)
+    word = re.compile(rf"\b{re.escape(app.by_id[element].name)}\b")
+    return tuple(
+        finding
+        for finding in findings
+        if finding.element == element or word.search(f"{finding.what}\n{finding.before}\n{finding.after}")
+    )
+
+
+def _explain_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("name", nargs="?", help="tell of this element only: what is done in it, and with it")
+    parser.add_argument("--all", action="store_true", help="also tell what each pass looked at, and everything in full")
 
 
 def _generate(bench: Workbench, arguments: Namespace, _: Show) -> Result:
@@ -91,21 +65,13 @@ def _generate_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--no-optimize", action="store_true", help="ship the application as it is written")
 
 
-def _name(parser: ArgumentParser) -> None:
-    parser.add_argument("name", help="an element, as Order or entity:Order; impact also takes Order.total")
-
-
-def _optional_name(parser: ArgumentParser) -> None:
-    parser.add_argument("name", nargs="?", help="show this element and its neighbours only")
-
-
 VERBS = {
-    "check": Verb(name="check", summary="Tell everything that is wrong with the application.", run=_check),
-    "graph": Verb(name="graph", summary="Show what depends on what.", run=_graph, arguments=_optional_name),
-    "impact": Verb(
-        name="impact", summary="Tell what a change of an element or attribute can touch.", run=_impact, arguments=_name
+    "explain": Verb(
+        name="explain",
+        summary="Tell what the optimizer does to the application, and why.",
+        run=_explain,
+        arguments=_explain_arguments,
     ),
-    "explain": Verb(name="explain", summary="Tell what the optimizer does to the application, and why.", run=_explain),
     "generate": Verb(
         name="generate",
         summary="Generate the application's code, as it is deployed.",

@@ -18,24 +18,26 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """What a verb gives. `value` is for programs; `view` shows itself in a notebook and has a plain form; `status` is
-    the command's exit status.
+    the command's exit status. `json` is what `--json` prints where that is not the value itself.
     """
 
     value: object = None
     view: object = None
     status: int = 0
+    json: object = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verb:
     """A verb. `arguments` adds its own to a parser; `run` gets the bench, the parsed arguments and a function that
-    shows progress.
+    shows progress. `needs_notebook` says whether the command has to be given one.
     """
 
     name: str
     summary: str
     run: Callable[[Workbench, argparse.Namespace, Callable[[object], None]], Result]
     arguments: Callable[[argparse.ArgumentParser], None] = field(default=lambda _: None)
+    needs_notebook: Callable[[argparse.Namespace], bool] = field(default=lambda _: True)
 
 
 class Help(Exception):  # noqa: N818 - not an error

@@ -25,12 +25,14 @@ email: Email = unique()
 tier: Choice("standard", "gold") = "standard"
 owner: User
 access(read=Sales, write=Sales, delete=Manager, rows=owner == user.id or Manager in user.roles)
+index(owner)
 ---
 %%entity Order
 customer: Customer
 number: Text(20) = unique()
 placed_at: DateTime | None
 total: Decimal(12, 2) = 0
+index(customer)
 """
 
 

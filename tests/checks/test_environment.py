@@ -60,5 +60,18 @@ def test_the_lock_is_up_to_date() -> None:
 def test_make_alone_says_what_there_is() -> None:
     said = subprocess.run(["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert [line.split()[1] for line in said.splitlines()] == [
-        *("help", "setup", "demo", "lab", "test", "check", "faults", "bench", "requirements", "clean"),
+        *(
+            "help",
+            "setup",
+            "demo",
+            "lab",
+            "test",
+            "check",
+            "faults",
+            "differential",
+            "fuzz",
+            "bench",
+            "requirements",
+            "clean",
+        ),
     ]

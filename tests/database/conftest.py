@@ -100,3 +100,12 @@ def model() -> Callable[[str], Application]:
         return found.application
 
     return read
+
+
+@pytest.fixture(scope="module")
+def module_database(postgres_folder: Path) -> Iterator[Database]:
+    """A database that the tests of a module share."""
+    name = f"d{next(_numbers)}"
+    Database(postgres_folder, "postgres").run(f"CREATE DATABASE {name} STRATEGY file_copy")
+    yield Database(postgres_folder, name)
+    Database(postgres_folder, "postgres").run(f"DROP DATABASE {name} WITH (FORCE)")

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from lowcode_kernel.ddl import system_tables
 from lowcode_kernel.evolution import contracted, difference, evolve
 from lowcode_kernel.quoting import identifier, identifiers
-from lowcode_kernel.schema import Column, Index, Limit, Reference, Schema, Table
+from lowcode_kernel.schema import Check, Column, Index, Limit, Reference, Schema, Table
 
 VALUES = {
     "text": "'v{0}'",
@@ -37,7 +37,7 @@ DEFAULTS = {
     "timestamptz": "now()",
 }
 TABLES = ("item", "order", "part")
-NAMES = ("a", "b", "end")
+NAMES = ("a", "b", "end", "shown")
 SETTINGS = settings(
     max_examples=80, deadline=timedelta(seconds=20), suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -57,7 +57,28 @@ def columns(draw, former: bool) -> tuple[Column, ...]:
                 name=name, type=sql, default=default, limit=limit, nullable=nullable, was=None if was == name else was
             )
         )
+    if draw(st.booleans()) and "shown" not in {
+        column.name for column in found
+    }:  # stored in one version, computed in another
+        of = draw(st.sampled_from([column.name for column in found]))
+        computed = Column(name="shown", type="text", nullable=True, computed=f"({{{of}}})::text || '{{{{}}}}'")
+        found.insert(draw(st.integers(1, len(found))), computed)
     return tuple(found)
+
+
+def checks(draw, found: tuple[Column, ...]) -> tuple[Check, ...]:
+    """Conditions that always hold, so that they are added and taken away, and stop nobody."""
+    stored = [column.name for column in found if not column.computed and not column.identity]
+    if not stored or draw(st.booleans()):
+        return ()
+    pair = (stored[0], stored[-1]) if len(stored) > 1 else (stored[0],)
+    condition = " OR ".join(f"{{{n}}} IS NULL OR {{{n}}} IS NOT NULL" for n in range(len(pair)))
+    return (Check(columns=pair, condition=condition, message=draw(st.sampled_from(["one", "two"]))),)
+
+
+def _is_indexed(column: Column) -> bool:
+    plain = column.type in ("text", "bigint", "date") and not column.identity
+    return plain and column.name != "up" and not column.computed
 
 
 @st.composite
@@ -69,7 +90,7 @@ def schemas(draw, former: bool = False) -> Schema:
             target = draw(st.sampled_from(tables))
             found = (*found, Column(name="up", type="bigint", nullable=draw(st.booleans())))
             references = [Reference(columns=("up",), target=target.name, target_columns=("id",))]
-        indexed = [c.name for c in found if c.type in ("text", "bigint", "date") and not c.identity and c.name != "up"]
+        indexed = [c.name for c in found if _is_indexed(c)]
         indexes = [Index(columns=(c,), unique=draw(st.booleans())) for c in indexed if draw(st.booleans())]
         was = draw(st.sampled_from([None, *TABLES])) if former else None
         tables.append(
@@ -80,6 +101,7 @@ def schemas(draw, former: bool = False) -> Schema:
                 key=("id",),
                 references=tuple(references),
                 indexes=tuple(indexes),
+                checks=checks(draw, found),
                 was=None if was == name else was,
             )
         )
@@ -103,7 +125,7 @@ class Trial:
 
     def insert(self, schema: Schema, table: Table, *, whole: bool) -> int:
         """Insert a row through the views, of all columns or of those without which a row can't be; return its id."""
-        given = [c for c in table.columns if not c.identity and (whole or not (c.nullable or c.default is not None))]
+        given = [c for c in table.stored if not c.identity and (whole or not (c.nullable or c.default is not None))]
         values = [self._value(schema, table, column) for column in given]
         row = (
             f"({identifiers(tuple(c.name for c in given))}) VALUES ({', '.join(values)})" if given else "DEFAULT VALUES"
@@ -206,9 +228,9 @@ def renamed_values_stay(now: Trial, previous: Schema, current: Schema) -> None:
             continue
         old, new = now.rows(previous, former), now.rows(current, table)
         assert old.keys() == new.keys()
-        names = [c.base for c in former.columns]
+        names = ["" if c.computed else c.base for c in former.columns]
         for position, column in enumerate(table.columns):
-            if column.base in names:
+            if not column.computed and column.base in names:
                 there = names.index(column.base)
                 assert [row[there] for row in old.values()] == [new[number][position] for number in old]
 

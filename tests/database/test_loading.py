@@ -198,3 +198,19 @@ def test_a_default_that_only_the_version_has_is_filled_in(model, database, tmp_p
     monkeypatch.setattr(Environment, "database_url", lambda *_: Secret(database.url))
     made.load()
     assert made.run(f"SELECT kind FROM {made.schema.views}.thing") == [("y",)]
+
+
+def test_what_is_computed_is_not_loaded_and_conditions_hold(model, database, tmp_path, monkeypatch):
+    text = '%app shop\n\n%%entity Thing\na: Integer\nb: Integer\ntotal: Integer = computed(a + b)\ncheck(a < b, "a is more")'
+    made = Shop(model(f"{text}\n\n%%data Thing --file things.csv"), database, tmp_path)
+    monkeypatch.setattr(Environment, "database_url", lambda *_: Secret(database.url))
+    things = tmp_path / "things.csv"
+    things.write_text("a,b,total\n1,2,3\n")
+    with pytest.raises(LowcodeError, match=r"Thing\.total is computed: it can't be loaded; leave the column out"):
+        made.load()
+    things.write_text("a,b\n1,2\n4,3\n")
+    with pytest.raises(LowcodeError, match="the database refused the rows of Thing: a is more"):
+        made.load()
+    things.write_text("a,b\n1,2\n")
+    assert made.load() == [("Thing", 1, 1, 0)]
+    assert made.run(f"SELECT total FROM {made.schema.views}.thing") == [(3,)]

@@ -54,7 +54,7 @@ def test_rows_are_written_read_changed_and_deleted(schema, run):
     assert run(statements.list_rows(order, order_by=("-number",), limit=True), 1) == [(2, "b", "x", "new")]
     assert run(statements.update(order, ("state", "group")), 1, "sent", "y") == [(1, "a", "y", "sent")]
     assert run(statements.delete(order), 1) == [(1, "a", "y", "sent")]
-    assert run(statements.exists(order), 1) == [(False,)]
+    assert run(statements.exists(order, ("id",)), 1) == [(False,)]
 
 
 def test_a_rule_takes_the_next_numbers_and_each_name_once(schema, run):

@@ -10,7 +10,7 @@ import { forget, session, signOut } from "./session.js";
 import { signInPage } from "./sign_in.js";
 
 /** @typedef {{ screen: string, inputs: Record<string, any>, options?: Record<string, any[]>, components: Record<string, any> }} Answer */
-/** @typedef {{ state: any, update: (change: object) => void, refresh: () => Promise<void>, guard: <T>(work: Promise<T>) => Promise<T>, width: number }} Here */
+/** @typedef {{ id: string, state: any, update: (change: object) => void, refresh: () => Promise<void>, guard: <T>(work: Promise<T>) => Promise<T>, width: number }} Here */
 
 const root = /** @type {HTMLElement} */ (document.getElementById("app"));
 /** Everything that the page shows. `states` are what components remember, while the user stays on one screen. */
@@ -211,7 +211,7 @@ function here(id) {
     Object.assign(state, change);
     draw();
   };
-  return { state, update, refresh, guard, width: page.width };
+  return { id, state, update, refresh, guard, width: page.width };
 }
 
 /** Charts are drawn for the width of a panel: app.css has the same numbers. */

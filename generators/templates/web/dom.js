@@ -59,6 +59,7 @@ function fits(node, child) {
 function create(child, space) {
   if (typeof child !== "object") return document.createTextNode(String(child));
   const element = document.createElementNS(child.tag === "svg" ? SVG : space, child.tag);
+  if (child.props.multiple) element.toggleAttribute("multiple", true); // before its options: of a plain select one alone is selected
   rendered.set(element, { tag: child.tag, props: {}, children: [] });
   return element;
 }

@@ -56,11 +56,14 @@ export function link(path) {
   return `./${path.replace(/^[/\\]+/, "")}`;
 }
 
-/** Return a function from a row to the address of its screen. @param {string} name @param {Record<string, string>} columns */
-export function to(name, columns) {
+/** Return a function from a row to the address of its screen. @param {string} name @param {Record<string, string>} [columns] */
+export function to(name, columns = {}) {
   return (/** @type {Record<string, unknown>} */ row) =>
-    href(name, Object.fromEntries(Object.entries(columns).map(([parameter, column]) => [parameter, row[column]])));
+    href(name, Object.fromEntries(Object.entries(columns).map(([parameter, column]) => [parameter, plain(row[column])])));
 }
+
+/** A reference comes with its name. @param {any} value */
+const plain = (value) => (value instanceof Object && "value" in value ? value.value : value);
 
 /** Go to an address of the application. @param {string} address @param {{ replace?: boolean }} [options] */
 export function go(address, { replace = false } = {}) {
@@ -70,9 +73,11 @@ export function go(address, { replace = false } = {}) {
   dispatchEvent(new Event("visit"));
 }
 
-/** Set one input in the address, and see the screen with it. @param {string} name @param {string} value @param {{ replace?: boolean }} [options] */
+/** Set one input in the address, and see the screen with it; where tables were (`c4.start`) means nothing then. @param {string} name @param {string} value @param {{ replace?: boolean }} [options] */
 export function setInput(name, value, options) {
   const address = new URL(location.href);
+  const places = name.endsWith(".start") ? [] : [...address.searchParams.keys()].filter((key) => key.endsWith(".start"));
+  for (const place of places) address.searchParams.delete(place);
   address.searchParams.set(name, value);
   go(address.href, options);
 }

@@ -3,23 +3,24 @@ import { request } from "../api.js";
 import { h } from "../dom.js";
 import { notify } from "../feedback.js";
 import { openDialog } from "./dialog.js";
+import { done } from "./form.js";
 
-/** @param {string} label @param {string} action @param {{ ask?: import("./fields.js").Field[], confirm?: string }} [options] */
-export function button(label, action, { ask = [], confirm } = {}) {
+/** @param {string} label @param {string} action @param {{ ask?: import("./fields.js").Field[], confirm?: string, then?: import("./form.js").Address }} [options] */
+export function button(label, action, { ask = [], confirm, then } = {}) {
+  const careful = Boolean(confirm && then && !ask.length); // what leaves its screen behind is hardly what one came for
   return {
     group: "actions",
     view(data, here) {
       if (data.allowed === false) return null;
       const run = async (answers) => {
-        await request("POST", `api/actions/${action}`, { body: { ...data.arguments, ...answers } });
-        notify(`${label}: done`);
-        await here.refresh();
+        const result = await request("POST", `api/actions/${action}`, { body: { ...data.arguments, ...answers } });
+        await done(label, here, then, result, data.then);
       };
       const press = () =>
         ask.length || confirm
           ? openDialog({ title: label, message: confirm, fields: ask, options: data.options ?? {}, submit: (values) => here.guard(run(values)) })
           : runAlone(here.guard(run({})), here.update);
-      return h("button", { type: "button", class: "button", disabled: here.state.busy, "aria-busy": here.state.busy ? "true" : null, onclick: press }, label);
+      return h("button", { type: "button", class: careful ? "button careful" : "button", disabled: here.state.busy, "aria-busy": here.state.busy ? "true" : null, onclick: press }, label);
     },
   };
 }

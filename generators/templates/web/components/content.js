@@ -38,5 +38,5 @@ export function details({ label, attributes }) {
 /** A link to another screen. @param {string} label @param {string} screen */
 export const link = (label, screen) => ({
   group: "actions",
-  view: (data) => h("a", { class: "button quiet", href: href(screen, data.arguments) }, label),
+  view: (data) => data.allowed !== false && h("a", { class: "button quiet", href: href(screen, data.arguments) }, label),
 });

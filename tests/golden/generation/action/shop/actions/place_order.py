@@ -19,7 +19,7 @@ from shop.errors import Refused
 ROLES: frozenset[str] = frozenset({"Sales"})
 
 
-class PlaceOrderArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PlaceOrderArguments(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a request gives to place_order."""
 
     customer: int
@@ -32,10 +32,10 @@ ARGUMENTS = PlaceOrderArguments
 
 async def place_order(context: Context, *, customer: Customer, number: str, total: Decimal = Decimal("0")) -> Order:
     """Order something."""
-    known = await entities.order.find_by_number(context, number=number)
+    known = await entities.order.find_by_number_only_id_and_customer(context, number=number)
     if known is not None:
         raise Refused(
-            f"{number} was used by {(None if known.customer is None else (await entities.customer.get(context, known.customer)).name)}"
+            f"{number} was used by {(await entities.customer.get(context, known.customer)).name}"
             if known is not None
             else ""
         )

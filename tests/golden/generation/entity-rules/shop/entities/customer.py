@@ -25,6 +25,12 @@ class Customer(msgspec.Struct, frozen=True):
     owner: int
 
 
+class CustomerId(msgspec.Struct, frozen=True):
+    """Customer, with some of its attributes."""
+
+    id: int
+
+
 COUNT_BY_OWNER = """
     SELECT count(*)
     FROM customer
@@ -85,8 +91,8 @@ async def get(context: Context, id: int) -> Customer:
     return Customer(*row)
 
 
-LIST_BY_TIER_ORDERED_BY_NAME = """
-    SELECT id, name, email, tier, owner
+LIST_BY_TIER_ONLY_ID_ORDERED_BY_NAME_DESCENDING_LIMITED = """
+    SELECT id
     FROM customer
     WHERE tier = $1
       AND ($2::boolean OR (owner = $3::bigint OR 'Manager' = ANY($4::text[])))
@@ -95,19 +101,21 @@ LIST_BY_TIER_ORDERED_BY_NAME = """
     """
 
 
-async def list_by_tier_ordered_by_name(context: Context, *, tier: str, limit: int) -> list[Customer]:
+async def list_by_tier_only_id_ordered_by_name_descending_limited(
+    context: Context, *, tier: str, limit: int
+) -> list[CustomerId]:
     """Return the rows of customer that have these values."""
     context.allow(READERS, "read Customer")
     return [
-        Customer(*row)
+        CustomerId(*row)
         for row in await context.fetch(
-            LIST_BY_TIER_ORDERED_BY_NAME,
+            LIST_BY_TIER_ONLY_ID_ORDERED_BY_NAME_DESCENDING_LIMITED,
             tier,
             context.unrestricted,
             context.user_id,
             context.user_roles,
             limit,
-            name="customer.list_by_tier_ordered_by_name",
+            name="customer.list_by_tier_only_id_ordered_by_name_descending_limited",
         )
     ]
 

@@ -11,7 +11,7 @@ from shop.context import Context, job_context
 
 async def nightly(context: Context) -> None:
     """Run the job nightly."""
-    for order in await entities.order.list_by_placed_at(context, placed_at=None):
+    for order in await entities.order.list_by_placed_at_only_id_and_number(context, placed_at=None):
         context.log("open", number=order.number)
 
 

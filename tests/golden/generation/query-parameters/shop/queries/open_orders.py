@@ -12,15 +12,22 @@ import msgspec
 
 from shop.context import Context
 
+SQL_WITHOUT_SINCE = """
+    SELECT
+      o.number,
+      o.total
+    FROM "order" AS o
+    WHERE
+      o.customer = $1::bigint
+    """
+
 SQL = """
     SELECT
       o.number,
       o.total
     FROM "order" AS o
     WHERE
-      o.customer = $1::bigint AND (
-        $2::date IS NULL OR o.placed_at >= $2::date
-      )
+      o.customer = $1::bigint AND o.placed_at >= $2::date
     """
 
 
@@ -33,5 +40,8 @@ class OpenOrdersRow(msgspec.Struct, frozen=True):
 
 async def open_orders(context: Context, *, customer: int, since: date | None = None) -> list[OpenOrdersRow]:
     """Run the query open_orders."""
-    rows = await context.fetch(SQL, customer, since, name="open_orders")
+    if since is None:
+        rows = await context.fetch(SQL_WITHOUT_SINCE, customer, name="open_orders")
+    else:
+        rows = await context.fetch(SQL, customer, since, name="open_orders")
     return [OpenOrdersRow(*row) for row in rows]

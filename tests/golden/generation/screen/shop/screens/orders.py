@@ -14,7 +14,7 @@ from shop.views import View
 ROLES: frozenset[str] = frozenset({"Sales"})
 
 
-class OrdersArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class OrdersArguments(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the address of orders gives: customer, word, order."""
 
     customer: int
