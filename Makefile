@@ -4,6 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 # what is rebuilt when it changes: the lock, what it was made from, and how it is installed
 LOCKED := uv.lock pyproject.toml tests/checks/environment.py
+EXAMPLES ?= 2000
+SECONDS ?= 600
 TOUR := notebooks/00_tour.ipynb
 
 # an active environment, or a tool's settings, never decide where something is installed or imported from
@@ -11,7 +13,7 @@ unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH PYTHONSTARTUP MAKEFLAGS MFLAGS MAKELE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo lab test check faults bench requirements setup provision clean
+.PHONY: help demo lab test check faults differential fuzz bench requirements setup provision clean
 
 help:            ## say what there is
 	@sed -n 's/^\([a-z]*\): .*## \(.*\)/make \1	\2/p' Makefile | expand -t 20
@@ -43,6 +45,13 @@ check: .venv/.stamp-dev  ## format, lint, types, architecture, packaging
 
 faults: .venv/.stamp-dev  ## the whole campaign of faults against deployments, of which `make test` runs a third
 	@exec $(BIN)/python -m pytest --campaign -m campaign tests
+
+differential: .venv/.stamp-dev  ## random applications with and without the optimizer, many: make differential EXAMPLES=2000
+	@DIFFERENTIAL_EXAMPLES=$(EXAMPLES) exec $(BIN)/python -m pytest tests/differential
+
+fuzz: .venv/.stamp-dev  ## fuzz every parser with atheris: make fuzz SECONDS=600; findings in build/fuzz
+	@$(BIN)/uv sync --frozen --quiet --inexact --group tour --group dev --group fuzz
+	@exec $(BIN)/python -m tests.fuzz -max_total_time=$(SECONDS) -timeout=30 -max_len=20000 build/fuzz/corpus
 
 bench: .venv/.stamp-dev  ## measure beside peers: reads, load, deploy, generate, import; writes build/bench.json and build/bench.md
 	@exec $(BIN)/python -m tests.bench

@@ -1,5 +1,5 @@
 """`make bench`: what a generated application, the generator, the loader and a deployment cost, beside peers measured
-in the same run; a table, build/bench.json, build/bench.md.
+in the same run; a table, build/bench.json, build/bench.md, build/scaling.svg.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 from tests.bench import imports, load, report, services
 from tests.bench.farm import bench_farm
 from tests.bench.generating import bench_generating
+from tests.bench.optimizing import bench_optimizing
 from tests.bench.reading import bench_reading
+from tests.bench.scaling import bench_scaling, bench_whole, draw
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +43,9 @@ def benchmarks(given: argparse.Namespace) -> dict[str, Callable[[], object]]:
         "reading": lambda: bench_reading(given.rounds, given.seconds, say),
         "farm": lambda: bench_farm(3, say),
         "generating": lambda: bench_generating(3),
+        "scaling": lambda: bench_scaling(3),
+        "whole": bench_whole,
+        "optimizing": lambda: bench_optimizing(given.rounds),
         "imports": lambda: bench_imports(given.rounds),
     }
 
@@ -65,7 +70,11 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
 def main() -> int:
     """Measure and report; a budget that isn't kept answers 1."""
     parser = argparse.ArgumentParser(prog="make bench", description="Compare with peers in the same run.")
-    parser.add_argument("which", nargs="*", help="reading, farm, generating or imports; all where none is named")
+    parser.add_argument(
+        "which",
+        nargs="*",
+        help="reading, farm, generating, scaling, whole, optimizing or imports; all where none is named",
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=3, help="of each measurement of the read screen")
     given = parser.parse_args()
@@ -75,6 +84,8 @@ def main() -> int:
     BUILD.mkdir(exist_ok=True)
     (BUILD / "bench.json").write_text(json.dumps(found, indent=2) + "\n")
     (BUILD / "bench.md").write_text(report.markdown(found))
+    if "scaling" in found:
+        (BUILD / "scaling.svg").write_text(draw(found["scaling"]))
     say("\n" + report.markdown(found))
     return 0 if all(cost["seconds"] < cost["budget"] for cost in found.get("imports", ())) else 1
 

@@ -33,6 +33,31 @@ def _generating(report: Report) -> Lines:
     return table("generate the flight desk | median s: | slowest s:", rows) if rows else []
 
 
+def _scaling(report: Report) -> Lines:
+    rows = [
+        f"{row['entities']:,} | {row['elements']:,} | {row['files']:,} | {row['command']:.2f} | {row['processor']:.2f} | "
+        f"{row['megabytes']:.0f} | {row['screen'] * 1000:.0f} | {row['entity'] * 1000:.0f}"
+        for row in report.get("scaling", ())
+    ]
+    heads = "entities: | elements: | files: | `lowcode generate` s: | of the processor: | MB: "
+    found = table(f"{heads}| change of a screen ms: | of an entity ms:", rows) if rows else []
+    whole = report.get("whole", {})
+    rows = [f"{name} | {value:.2f}" for name, value in whole.items() if name != "elements"]
+    return [*found, *(table(f"{whole['elements']:,} elements | s:", rows) if rows else [])]
+
+
+def _optimizing(report: Report) -> Lines:
+    kinds = ("round_trips", "rows", "bytes", "seconds")
+    rows = [
+        " | ".join([row["name"], *(f"{row[kind][0]:,} / {row[kind][1]:,}" for kind in kinds), f"{row['optimize']:.2f}"])
+        for row in report.get("optimizing", ())
+    ]
+    heads = (
+        "optimizer off / on | round trips: | rows: | bytes from the database: | s for all requests: | s to optimize:"
+    )
+    return table(heads, rows) if rows else []
+
+
 def _farm(report: Report) -> Lines:
     if "farm" not in report:
         return []
@@ -64,5 +89,16 @@ def markdown(report: Report) -> str:
     machine = f"{report['processors']} processors; load average before {before}, after {after}"
     head = [f"Python {report['python']}, {machine}; {report['seconds']:.0f} s in all; load by {report['client']}.", ""]
     return (
-        "\n".join([*head, *_reading(report), *_farm(report), *_generating(report), *_imports(report)]).rstrip() + "\n"
+        "\n".join(
+            [
+                *head,
+                *_reading(report),
+                *_farm(report),
+                *_generating(report),
+                *_scaling(report),
+                *_optimizing(report),
+                *_imports(report),
+            ]
+        ).rstrip()
+        + "\n"
     )
