@@ -351,9 +351,9 @@ def _advance_identity(connection: Connection, target: _Target) -> None:
 
 
 def _refused(error: psycopg.Error, mapped: Mapped) -> LowcodeError:
-    fact = (
-        f"the database refused the rows of {mapped.table.entity}: {error.diag.message_primary or type(error).__name__}"
-    )
+    broken = {check.mark: check.message for check in mapped.table.checks}.get((error.diag.constraint_name or "")[-8:])
+    reason = broken or error.diag.message_primary or type(error).__name__
+    fact = f"the database refused the rows of {mapped.table.entity}: {reason}"
     detail = error.diag.message_detail or ""
     return LowcodeError.of(
         fact, f"{detail} nothing of {mapped.table.entity} was written".strip(), code="LK648", place=mapped.place

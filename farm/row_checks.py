@@ -51,7 +51,7 @@ class Mapped:
     @property
     def given(self) -> tuple[Column, ...]:
         """The columns of the entity that the rows have."""
-        return tuple(column for column in self.table.columns if column.name in self.columns)
+        return tuple(column for column in self.table.stored if column.name in self.columns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +75,16 @@ def cast(column: Column) -> str:
 
 def column_problems(mapped: Mapped) -> Iterator[Problem]:
     """Yield columns that the entity does not have, and those that it requires and the rows don't have."""
-    known = [column.name for column in mapped.table.columns]
+    known = [column.name for column in mapped.table.stored]
+    computed = {column.name for column in mapped.table.columns} - set(known)
     for name in mapped.columns:
-        if name not in known:
+        if name in computed:
+            fact = f"{mapped.table.entity}.{name} is computed: it can't be loaded"
+            yield _problem(mapped, fact, "leave the column out")
+        elif name not in known:
             fact = f"{mapped.table.entity} has no attribute {name}"
             yield _problem(mapped, fact, did_you_mean(name, known) or "leave the column out in the cell's SELECT")
-    for column in mapped.table.columns:
+    for column in mapped.table.stored:
         filled = column.identity or column.nullable or column.default is not None
         if not filled and column.name not in mapped.columns:
             fact = f"the rows have no column for {mapped.table.entity}.{column.name}, which is required"
