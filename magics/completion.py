@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _MAGIC = re.compile(r"\s*%%(\w+)[ \t]*([^\n]*)")
 _LINE = re.compile(r"%(scaffold|impact|package|role|setting|use)[ \t]+([^\n]*)\Z")
 _LONGEST = 200  # characters of a word: looking for its beginning takes the square of that
+_MOST = 100_000  # characters of a cell in which something is suggested
 _WORD = re.compile(r"(--[\w-]*|\w*)\Z")
 _TABLES = re.compile(r"\b(?:from|join)\s+(\w+)(?:\s+(?:as\s+)?(\w+))?", re.IGNORECASE)
 _NOT_ALIASES = frozenset(
@@ -78,7 +79,11 @@ def word_at(text: str, cursor: int) -> str:
 
 
 def suggest(text: str, cursor: int, app: Application) -> tuple[Suggestion, ...]:
-    """Return what may stand at the cursor in a cell, the likely first; nothing outside of definitions."""
+    """Return what may stand at the cursor in a cell, the likely first; nothing outside of definitions, or where a cell
+    is too large to be one.
+    """
+    if len(text) > _MOST:
+        return ()
     word = word_at(text, cursor)
     found = _at(text, cursor - len(word), app)
     begins = (one for one in found if one.text.lower().startswith(word.lower()) and one.text != word)
@@ -122,12 +127,12 @@ def _types(app: Application) -> list[Suggestion]:
 
 
 def _in_header(magic: str, before: str, app: Application) -> list[Suggestion]:
-    option = re.search(r"--([\w-]+)[ =]\Z", before)
+    option = re.search(r"--([\w-]+)[ =]\Z", before[-_LONGEST:])
     if option and option[1] == "role":
         return _names(app, ("role",))
     if option and option[1] in OPTION_VALUES:
         return _all(OPTION_VALUES[option[1]], "value")
-    if re.search(r"(:|->|\|)\s*\Z", before):
+    if re.search(r"(:|->|\|)\s*\Z", before[-_LONGEST:]):
         return _types(app)
     if magic == "data" and not before.strip():
         return _names(app, ("entity",))
@@ -137,7 +142,7 @@ def _in_header(magic: str, before: str, app: Application) -> list[Suggestion]:
 
 def _in_entity(before: str, body: str, app: Application) -> list[Suggestion]:
     line = before.rpartition("\n")[2]
-    if re.search(r"\b(read|write|delete)=[(\[]?(\w+\s*,\s*)*\Z", line):
+    if re.search(r"\b(read|write|delete)=[(\[]?(\w+\s*,\s*)*\Z", line[-_LONGEST:]):
         return _names(app, ("role",))
     if re.match(r"\s*access\(", line):
         return _all(("read=", "write=", "delete=", "rows="), "argument")
@@ -151,11 +156,11 @@ def _in_entity(before: str, body: str, app: Application) -> list[Suggestion]:
 
 
 def _in_sql(magic: str, header: str, before: str, body: str, app: Application) -> list[Suggestion]:
-    if match := re.search(r"(\w+)\.\Z", before):
+    if match := re.search(r"(\w+)\.\Z", before[-_LONGEST:]):
         return _attributes(_aliases(body, app).get(match[1], match[1]), app)
     if before.endswith(":") and not before.endswith("::"):
         return _all(_parameters_of(header), "parameter")
-    if re.search(r"\b(from|join)\s+\Z", before, re.IGNORECASE):
+    if re.search(r"\b(from|join)\s+\Z", before[-_LONGEST:], re.IGNORECASE):
         return (
             _all(LOG_TABLES, "table") if magic == "logs" else [*_names(app, ("entity",)), Suggestion("User", "entity")]
         )
@@ -196,7 +201,7 @@ def _parameters_of(header: str) -> list[str]:
 
 
 def _in_python(magic: str, header: str, before: str, app: Application) -> list[Suggestion]:
-    if match := re.search(r"(\w+)\.\Z", before):
+    if match := re.search(r"(\w+)\.\Z", before[-_LONGEST:]):
         return _members(match[1], header, app)
     names = [
         *_all(_parameters_of(header) + re.findall(r"{(\w+)}", header), "parameter"),
@@ -245,6 +250,6 @@ def _open_call(before: str) -> str | None:
         elif before[at] in "([{":
             depth -= 1
         if depth < 0:
-            match = re.search(r"([\w.]+)\Z", before[:at])
+            match = re.search(r"([\w.]+)\Z", before[max(at - _LONGEST, 0) : at])
             return match[1] if match and before[at] == "(" else None
     return None
