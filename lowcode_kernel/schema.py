@@ -265,7 +265,7 @@ class Schema:
 
     def base_table(self, name: str) -> BaseTable | None:
         """Return the base table with physical name `name`, or None."""
-        return next((table for table in self.base if table.name == name), None)
+        return once("base tables by name", (self,), lambda: {table.name: table for table in self.base}).get(name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

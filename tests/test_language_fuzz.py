@@ -17,6 +17,7 @@ from lowcode_kernel.checks import check
 from lowcode_kernel.generators.generation import generate
 from lowcode_kernel.generators.passes import optimize
 from lowcode_kernel.language import CELL_MAGICS, LINE_MAGICS, read_cell
+from lowcode_kernel.magics.completion import suggest
 from lowcode_kernel.notebook import read_cells, read_notebook
 from lowcode_kernel.places import Place
 from lowcode_kernel.problems import LowcodeError
@@ -311,6 +312,7 @@ def test_a_hostile_cell_is_told_or_generated(name: str, tmp_path: Path) -> None:
     for problem in found:
         assert problem.fact
         assert len(str(problem).encode()) < 3_000
+    suggest(cells[-1], len(cells[-1]), model.application)
     if not any(problem.severity == "error" for problem in found):
         unformatted(optimize(model.application).application)
 

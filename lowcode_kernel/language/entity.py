@@ -28,6 +28,7 @@ class _Parts:
     """What the statements of one body add up to."""
 
     place: Place
+    escapes: bool = False  # there is a backslash, and so perhaps a character that can't be written otherwise
     attributes: list[Attribute] = field(default_factory=list)
     key: tuple[str, ...] = ()
     indexes: list[tuple[str, ...]] = field(default_factory=list)
@@ -105,7 +106,7 @@ def _read_parts(body: str, place: Place) -> tuple[str, _Parts]:
     if len(statements) > _MOST:
         fact, hint = f"there are {len(statements):,} attributes and clauses", f"split it: {_MOST:,} are the most"
         raise LowcodeError.of(fact, hint, code="LK118", place=place)
-    parts, comments = _Parts(place), trailing_comments(body)
+    parts, comments = _Parts(place, escapes="\\" in body), trailing_comments(body)
     for statement in statements:
         try:
             _read_statement(statement, parts, comments.get(statement.lineno, ""))
@@ -123,7 +124,8 @@ def _read_parts(body: str, place: Place) -> tuple[str, _Parts]:
 
 def _read_statement(statement: ast.stmt, parts: _Parts, comment: str) -> None:
     at = place_of(statement, parts.place)
-    check_texts(statement, parts.place)
+    if parts.escapes:
+        check_texts(statement, parts.place)
     match statement:
         case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation, value=value):
             parts.attributes.append(_attribute(name, annotation, value, comment, at))
